@@ -1,0 +1,2 @@
+//! The one place for chores.
+fn main() {}
