@@ -1,0 +1,102 @@
+//! The tunnel around a frame from the wire: Ethernet, IPv6, UDP, Geneve (RFC 8926).
+
+use rackweave_types::Vni;
+
+use super::inner::{addr6, be16};
+use super::{ETHERTYPE_IPV6, protocol};
+use crate::addr::Addr;
+use crate::drop_reason::DropReason;
+
+/// UDP port of Geneve (RFC 8926, section 3.3).
+pub(crate) const GENEVE_PORT: u16 = 6081;
+/// Protocol type of an Ethernet frame (RFC 8926, section 3.4).
+pub(crate) const TRANS_ETHER_BRIDGING: u16 = 0x6558;
+/// Our option class and types (design, contract "On the wire").
+pub(crate) const OPTION_CLASS: u16 = 0xff52;
+pub(crate) const OPTION_EXTERNAL: u8 = 0x81;
+pub(crate) const OPTION_MSS: u8 = 0x02;
+pub(crate) const OPTION_SOURCE: u8 = 0x03;
+pub(crate) const OPTION_PATH: u8 = 0x04;
+/// Ethernet, IPv6, UDP and Geneve without options.
+pub(crate) const OUTER_LEN: usize = 14 + 40 + 8 + 8;
+
+/// What the tunnel headers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// Source of the outer IPv6 header.
+    pub src: Addr,
+    /// Destination of the outer IPv6 header.
+    pub dst: Addr,
+    /// DSCP and ECN of the outer IPv6 header.
+    pub tos: u8,
+    /// Network identifier.
+    pub vni: Vni,
+    /// Whether the EXTERNAL option is there.
+    pub external: bool,
+    /// Segment size that the MSS option tells.
+    pub mss: Option<u16>,
+    /// Sending port that the SOURCE option tells.
+    pub source: Option<u64>,
+    /// Where the inner frame begins.
+    pub len: u16,
+}
+
+/// Reads the tunnel headers of a frame from the wire.
+///
+/// # Errors
+/// The reason for which the frame is dropped.
+#[inline]
+pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
+    let head: &[u8; OUTER_LEN] = bytes.first_chunk().ok_or(DropReason::Truncated)?;
+    let udp_dst = u16::from_be_bytes([head[56], head[57]]);
+    if be16(head, 12) != Some(ETHERTYPE_IPV6)
+        || head[14] >> 4 != 6
+        || head[20] != protocol::UDP
+        || udp_dst != GENEVE_PORT
+    {
+        return Err(DropReason::NotGeneve);
+    }
+    // Version 0, an Ethernet frame inside, and no control packet: "endpoints MUST NOT forward the payload" of one.
+    if be16(head, 64) != Some(TRANS_ETHER_BRIDGING) || head[62] >> 6 != 0 || head[63] & 0x80 != 0 {
+        return Err(DropReason::GeneveHeader);
+    }
+    let options_len = usize::from(head[62] & 0x3f) * 4;
+    let vni = u32::from_be_bytes([0, head[66], head[67], head[68]]);
+    let mut outer = Outer {
+        src: addr6(head, 22).ok_or(DropReason::Truncated)?,
+        dst: addr6(head, 38).ok_or(DropReason::Truncated)?,
+        tos: head[14] << 4 | head[15] >> 4,
+        vni: Vni::new(vni).map_err(|_| DropReason::GeneveHeader)?,
+        external: false,
+        mss: None,
+        source: None,
+        len: u16::try_from(OUTER_LEN + options_len).map_err(|_| DropReason::GeneveHeader)?,
+    };
+    if options_len > 0 {
+        let options = bytes.get(OUTER_LEN..OUTER_LEN + options_len).ok_or(DropReason::GeneveHeader)?;
+        read_options(options, &mut outer)?;
+    }
+    Ok(outer)
+}
+
+/// Reads the options (RFC 8926, section 3.5): those of our class, refusing unknown critical ones.
+fn read_options(mut options: &[u8], outer: &mut Outer) -> Result<(), DropReason> {
+    while !options.is_empty() {
+        let head: &[u8; 4] = options.first_chunk().ok_or(DropReason::GeneveHeader)?;
+        let len = usize::from(head[3] & 0x1f) * 4;
+        let data = options.get(4..4 + len).ok_or(DropReason::GeneveHeader)?;
+        let class = u16::from_be_bytes([head[0], head[1]]);
+        match (class, head[2]) {
+            (OPTION_CLASS, OPTION_EXTERNAL) if len == 0 => outer.external = true,
+            (OPTION_CLASS, OPTION_MSS) => outer.mss = be16(data, 0),
+            (OPTION_CLASS, OPTION_SOURCE) => {
+                outer.source = data.first_chunk().copied().map(u64::from_be_bytes);
+            }
+            // "The high-order bit of the option type indicates that this is a critical option."
+            (_, 0x80..) => return Err(DropReason::UnknownCriticalOption),
+            _ => {}
+        }
+        options = &options[4 + len..];
+    }
+    Ok(())
+}

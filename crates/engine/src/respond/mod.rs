@@ -1,0 +1,126 @@
+//! Packets that the engine makes itself: answers in the name of the network, and refusals.
+//!
+//! Each responder takes the request's frame and leaves the answer in its place. The frame starts at the inner
+//! Ethernet header; the answer goes back the way the request came.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use rackweave_types::MacAddr;
+use serde::{Deserialize, Serialize};
+
+/// Who answers, and with what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Responder {
+    /// ARP requests (RFC 826): the target is at this address.
+    Arp {
+        /// The link-layer address to tell.
+        mac: MacAddr,
+    },
+    /// Neighbour solicitations (RFC 4861, section 7.2.4): the target is at this address.
+    Neighbor {
+        /// The link-layer address to tell.
+        mac: MacAddr,
+    },
+    /// Router solicitations (RFC 4861, section 6.2.6).
+    Router(RouterAdvert),
+    /// Echo requests of either family (RFC 792; RFC 4443, section 4.2).
+    Echo,
+    /// DHCPv4 (RFC 2131).
+    Dhcp4(Dhcp4),
+    /// DHCPv6 (RFC 8415).
+    Dhcp6(Dhcp6),
+}
+
+/// What a router says of itself and its link (RFC 4861, section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterAdvert {
+    /// The router's link-layer address.
+    pub mac: MacAddr,
+    /// The router's link-local address, source of the advertisement.
+    pub router: Ipv6Addr,
+    /// Seconds for which the router is a default router.
+    pub lifetime: u16,
+    /// Whether addresses come by DHCPv6 (M).
+    pub managed: bool,
+    /// Whether other configuration comes by DHCPv6 (O).
+    pub other: bool,
+    /// Link MTU in octets.
+    pub mtu: u16,
+    /// Prefixes of the link.
+    pub prefixes: Vec<AdvertisedPrefix>,
+    /// Recursive DNS servers (RFC 8106, section 5.1).
+    pub dns: Vec<Ipv6Addr>,
+    /// DNS search list (RFC 8106, section 5.2).
+    pub search: Vec<String>,
+}
+
+/// A prefix information option (RFC 4861, section 4.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdvertisedPrefix {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// Whether addresses within are on the link (L).
+    pub on_link: bool,
+    /// Whether hosts may make an address from it (A, SLAAC).
+    pub autonomous: bool,
+    /// Seconds of valid and preferred lifetime.
+    pub lifetime: u32,
+}
+
+/// A DHCPv4 server with one lease (RFC 2131).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcp4 {
+    /// The server's link-layer address.
+    pub mac: MacAddr,
+    /// The server's address and identifier: the gateway.
+    pub server: Ipv4Addr,
+    /// The client that is served: any other is not answered.
+    pub client: MacAddr,
+    /// The client's address.
+    pub address: Ipv4Addr,
+    /// Length of the subnet mask that is told; 32 makes the gateway off-subnet.
+    pub prefix_len: u8,
+    /// Default gateway.
+    pub gateway: Ipv4Addr,
+    /// Classless routes besides the default (RFC 3442): destination and gateway; the gateway 0.0.0.0 is on-link.
+    pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
+    /// DNS servers.
+    pub dns: Vec<Ipv4Addr>,
+    /// Domain name.
+    pub domain: Option<String>,
+    /// Domain search list (RFC 3397).
+    pub search: Vec<String>,
+    /// Host name.
+    pub hostname: Option<String>,
+    /// Interface MTU in octets.
+    pub mtu: u16,
+    /// Lease time in seconds.
+    pub lease: u32,
+}
+
+/// A DHCPv6 server with one client's addresses (RFC 8415).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcp6 {
+    /// The server's link-layer address; its DUID-LL is made from it.
+    pub mac: MacAddr,
+    /// The server's link-local address.
+    pub server: Ipv6Addr,
+    /// The client that is served: any other is not answered.
+    pub client: MacAddr,
+    /// The client's addresses.
+    pub addresses: Vec<Ipv6Addr>,
+    /// DNS servers.
+    pub dns: Vec<Ipv6Addr>,
+    /// Domain search list (RFC 3646).
+    pub search: Vec<String>,
+    /// Valid and preferred lifetime in seconds.
+    pub lease: u32,
+}
