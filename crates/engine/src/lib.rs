@@ -13,6 +13,7 @@ mod drop_reason;
 pub mod fields;
 pub mod flow;
 pub mod frame;
+pub mod mapping;
 pub mod parse;
 pub mod program;
 pub mod respond;

@@ -6,8 +6,10 @@
 
 extern crate alloc;
 
+mod instant;
 mod mac;
 mod vni;
 
+pub use instant::Instant;
 pub use mac::{MacAddr, ParseMacError};
 pub use vni::{Vni, VniOutOfRange};
