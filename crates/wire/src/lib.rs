@@ -1,4 +1,5 @@
-//! placeholder
+//! Checked views and small reprs of every header Rackweave touches.
 #![no_std]
 #![forbid(unsafe_code)]
-extern crate alloc;
+
+pub mod checksum;
