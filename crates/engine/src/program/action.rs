@@ -130,6 +130,14 @@ pub enum Select {
     },
     /// One of these, by the hash of the flow: boundary services.
     Group(Vec<Target>),
+    /// The holder of the destination where this mapping table has one, else one of these by the hash of the flow:
+    /// an external address that a guest of the same AZ holds is reached without boundary services.
+    MappingOrGroup {
+        /// Index into the program's mapping tables.
+        table: u16,
+        /// Who is asked where the table has no holder; not empty.
+        group: Vec<Target>,
+    },
 }
 
 /// A place on the underlay.
