@@ -1,15 +1,31 @@
 //! Packets that the engine makes itself: answers in the name of the network, and refusals.
 //!
-//! Each responder takes the request's frame and leaves the answer in its place. The frame starts at the inner
-//! Ethernet header; the answer goes back the way the request came.
+//! Each responder takes the request's frame and leaves the answer in its place. The frame starts at
+//! the inner Ethernet header; the answer goes back the way the request came. Guests are hostile:
+//! what is malformed gets no answer, and a frame that gets none is left as it was.
+
+mod arp;
+mod echo;
+mod neighbor;
+mod packet;
+mod refuse;
+#[cfg(test)]
+mod testing;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use rackweave_types::MacAddr;
 use serde::{Deserialize, Serialize};
+
+use crate::drop_reason::DropReason;
+use crate::frame::Frame;
+use crate::parse::Parsed;
+
+pub use refuse::{reject, tcp_reset, time_exceeded, too_big, unreachable};
 
 /// Who answers, and with what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +40,9 @@ pub enum Responder {
     Neighbor {
         /// The link-layer address to tell.
         mac: MacAddr,
+        /// Whether the target is a router (the R flag): a host that hears its router deny this
+        /// drops its default route (RFC 4861, section 7.2.5).
+        router: bool,
     },
     /// Router solicitations (RFC 4861, section 6.2.6).
     Router(RouterAdvert),
@@ -33,6 +52,52 @@ pub enum Responder {
     Dhcp4(Dhcp4),
     /// DHCPv6 (RFC 8415).
     Dhcp6(Dhcp6),
+}
+
+/// Why a request gets no answer; the frame is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoAnswer {
+    /// The packet is no request of this kind, or asks somebody else.
+    NotForUs,
+    /// The request is malformed; this names the field.
+    Malformed(&'static str),
+    /// The packet is well-formed, and its protocol lets nobody answer it.
+    NothingToSay,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotForUs => f.write_str("the request is not for this responder"),
+            Self::Malformed(field) => write!(f, "the request's {field} is malformed"),
+            Self::NothingToSay => f.write_str("such a packet is never answered"),
+        }
+    }
+}
+
+impl core::error::Error for NoAnswer {}
+
+impl From<NoAnswer> for DropReason {
+    fn from(_: NoAnswer) -> Self {
+        Self::NoAnswer
+    }
+}
+
+/// Answers a request: `frame` holds it, starting at its Ethernet header, and afterwards the answer.
+///
+/// `parsed` is what [`Parsed::parse`] read from the frame. The answer's checksums are complete and
+/// its offloads are reset. An 802.1Q tag of the request stands in the answer too.
+///
+/// # Errors
+/// Why there is no answer; the frame is as it was.
+pub fn answer(responder: &Responder, frame: &mut Frame, parsed: &Parsed) -> Result<(), NoAnswer> {
+    match responder {
+        Responder::Arp { mac } => arp::answer(*mac, frame, parsed),
+        Responder::Neighbor { mac, router } => neighbor::answer(*mac, *router, frame, parsed),
+        Responder::Echo => echo::answer(frame, parsed),
+        Responder::Router(_) | Responder::Dhcp4(_) | Responder::Dhcp6(_) => Err(NoAnswer::NotForUs),
+    }
 }
 
 /// What a router says of itself and its link (RFC 4861, section 4.2).
@@ -89,7 +154,8 @@ pub struct Dhcp4 {
     pub prefix_len: u8,
     /// Default gateway.
     pub gateway: Ipv4Addr,
-    /// Classless routes besides the default (RFC 3442): destination and gateway; the gateway 0.0.0.0 is on-link.
+    /// Classless routes besides the default (RFC 3442): destination and gateway; the gateway
+    /// 0.0.0.0 is on-link.
     pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
     /// DNS servers.
     pub dns: Vec<Ipv4Addr>,
