@@ -1,15 +1,37 @@
-//! What every other crate agrees on: identifiers, addresses, units, and the state handed down to nodes.
+//! What every other crate agrees on: identifiers, addresses, units, and the state handed down to
+//! nodes.
 //!
-//! Nothing here behaves: types carry their invariants (a [`Vni`] cannot hold 2^24) and say how they are written.
+//! Nothing here behaves: types carry their invariants (a [`Vni`] cannot hold 2^24) and say how
+//! they are written.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod asn;
+mod generation;
 mod instant;
+mod location;
 mod mac;
+mod mtu;
+mod port_id;
+mod prefix;
+mod rate;
+pub mod reserved;
+mod text;
+mod vlan;
 mod vni;
 
+pub use asn::{Asn, AsnError};
+pub use generation::{Generation, ParseGenerationError};
 pub use instant::Instant;
+pub use location::{NodeNumber, NodeNumberError, RackNumber, RackNumberError};
 pub use mac::{MacAddr, ParseMacError};
-pub use vni::{Vni, VniOutOfRange};
+pub use mtu::{Mtu, MtuError};
+pub use port_id::{ParsePortIdError, PortId};
+pub use prefix::{
+    AzPrefix, NodePrefix, PrefixError, RackPrefix, ServiceError, ServicePrefix, ServiceRole,
+};
+pub use rate::{BytesPerSecond, PacketsPerSecond, ParseRateError};
+pub use vlan::{Vlan, VlanError};
+pub use vni::{ParseVniError, Vni, VniOutOfRange};

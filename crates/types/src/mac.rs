@@ -3,12 +3,25 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::text::{hexadecimal, serde_as_text};
 
 /// A 48-bit Ethernet address (IEEE 802), in transmission order.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
     Unaligned,
 )]
 #[repr(transparent)]
@@ -47,8 +60,9 @@ impl MacAddr {
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let [first, rest @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        rest.iter().try_for_each(|octet| write!(f, ":{octet:02x}"))
     }
 }
 
@@ -71,25 +85,55 @@ impl FromStr for MacAddr {
         let mut octets = [0; 6];
         let mut parts = text.split(':');
         for octet in &mut octets {
-            let part = parts.next().filter(|p| p.len() == 2).ok_or(ParseMacError)?;
-            *octet = u8::from_str_radix(part, 16).map_err(|_| ParseMacError)?;
+            let number = parts.next().and_then(|part| hexadecimal(part, 2));
+            *octet = number
+                .and_then(|n| u8::try_from(n).ok())
+                .ok_or(ParseMacError)?;
         }
         if parts.next().is_some() {
-            return Err(ParseMacError);
+            Err(ParseMacError)
+        } else {
+            Ok(Self(octets))
         }
-        Ok(Self(octets))
     }
 }
 
-impl Serialize for MacAddr {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+serde_as_text!(MacAddr);
 
-impl<'de> Deserialize<'de> for MacAddr {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <alloc::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn text_is_six_octets() {
+        let mac: MacAddr = "02:72:77:FF:ff:01".parse().unwrap();
+        assert_eq!(mac.octets(), [0x02, 0x72, 0x77, 0xff, 0xff, 0x01]);
+        assert_eq!(mac.to_string(), "02:72:77:ff:ff:01");
+        for text in [
+            "",
+            "02:72:77:ff:ff",
+            "02:72:77:ff:ff:01:02",
+            "+2:72:77:ff:ff:01",
+            "2:72:77:ff:ff:1",
+        ] {
+            assert_eq!(text.parse::<MacAddr>(), Err(ParseMacError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_group_bit_is_the_first_on_the_wire() {
+        assert!(MacAddr::BROADCAST.is_multicast() && MacAddr::BROADCAST.is_broadcast());
+        assert!(MacAddr::new([0x33, 0x33, 0, 0, 0, 1]).is_multicast());
+        assert!(!MacAddr::new([0x02, 0, 0, 0, 0, 1]).is_multicast());
+    }
+
+    #[test]
+    fn serde_is_the_text() {
+        let mac = MacAddr::new([2, 0, 0, 0, 0, 1]);
+        let json = serde_json::to_string(&mac).unwrap();
+        assert_eq!(json, "\"02:00:00:00:00:01\"");
+        assert_eq!(serde_json::from_str::<MacAddr>(&json).unwrap(), mac);
     }
 }
