@@ -9,26 +9,31 @@
 extern crate alloc;
 
 mod asn;
+mod direction;
 mod generation;
 mod instant;
 mod location;
 mod mac;
 mod mtu;
 mod port_id;
+mod port_range;
 mod prefix;
 mod rate;
 pub mod reserved;
+pub mod state;
 mod text;
 mod vlan;
 mod vni;
 
 pub use asn::{Asn, AsnError};
+pub use direction::Direction;
 pub use generation::{Generation, ParseGenerationError};
 pub use instant::Instant;
 pub use location::{NodeNumber, NodeNumberError, RackNumber, RackNumberError};
 pub use mac::{MacAddr, ParseMacError};
 pub use mtu::{Mtu, MtuError};
 pub use port_id::{ParsePortIdError, PortId};
+pub use port_range::{PortRange, PortRangeError};
 pub use prefix::{
     AzPrefix, NodePrefix, PrefixError, RackPrefix, ServiceError, ServicePrefix, ServiceRole,
 };

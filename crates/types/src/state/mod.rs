@@ -1,0 +1,50 @@
+//! The state handed down to nodes: what a controller plans and a data plane runs.
+//!
+//! A state is a set of objects. An object is planned and encoded once and goes to every node that
+//! needs it, so nothing stands in two of them: a thousand ports of a VPC name its rule sets by
+//! number, and a guest that moves changes one [`MappingState`], not its VPC's peers as well.
+//!
+//! | object | one for each | named by |
+//! |---|---|---|
+//! | [`PortConfig`] | guest NIC | [`PortId`](crate::PortId) |
+//! | [`VpcState`] | VPC | [`Vni`](crate::Vni) |
+//! | [`MappingState`] | VPC, and the external addresses of the AZ | [`Vni`](crate::Vni) |
+//! | [`BoundaryState`] | AZ | – |
+//! | [`SledUnderlay`] | sled | – |
+//!
+//! Each object carries the [version](StateVersion) of its format and a
+//! [generation](crate::Generation). [`from_file`] refuses fields it does not know, for people who
+//! mistype one; [`from_stream`] ignores them, for a sender one release ahead. Types without an
+//! invariant of their own (an address that should lie in a subnet) are checked by who runs them.
+
+mod boundary;
+mod dhcp;
+mod firewall;
+mod ids;
+mod limits;
+mod mapping;
+mod name;
+mod nat;
+mod port;
+mod read;
+mod route;
+mod underlay;
+mod version;
+mod vpc;
+
+pub use boundary::{BoundaryGroup, BoundaryState};
+pub use dhcp::{DhcpSettings, LeaseTime, LeaseTimeError};
+pub use firewall::{
+    Filters, FirewallAction, FirewallRule, HostFilter, IcmpFilter, ProtocolFilter, RuleSet,
+};
+pub use ids::{FirewallRuleId, RouteId, RouterId, RuleSetId, SubnetId};
+pub use limits::{Cap, Caps, PortLimits};
+pub use mapping::{MappingEntry, MappingState};
+pub use name::{DomainName, DomainNameError};
+pub use nat::{ExternalAddress, ExternalKind, NatBlock, PortBlock, PortBlockError};
+pub use port::{PortAddress, PortConfig};
+pub use read::{FileError, from_file, from_stream};
+pub use route::{Route, RouteTarget, Router};
+pub use underlay::SledUnderlay;
+pub use version::{StateVersion, UnreadableVersion};
+pub use vpc::{Peer, Subnet, TransitHolder, VpcState};
