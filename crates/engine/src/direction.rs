@@ -1,24 +1,3 @@
 //! Which way a packet goes through a port.
 
-use serde::{Deserialize, Serialize};
-
-/// The way of a packet, seen from the guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// From the guest to the wire.
-    Out,
-    /// From the wire to the guest.
-    In,
-}
-
-impl Direction {
-    /// The other way.
-    #[must_use]
-    pub const fn reversed(self) -> Self {
-        match self {
-            Self::Out => Self::In,
-            Self::In => Self::Out,
-        }
-    }
-}
+pub use rackweave_types::Direction;

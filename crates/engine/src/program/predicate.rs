@@ -1,9 +1,8 @@
 //! Predicates: which packets a rule is about.
 
-use core::fmt;
-
 use ipnet::{IpNet, Ipv6Net};
 use rackweave_types::{MacAddr, Vni};
+pub use rackweave_types::{PortRange, PortRangeError};
 use serde::{Deserialize, Serialize};
 
 use super::TagSet;
@@ -65,90 +64,4 @@ pub struct Match {
     pub external: Option<bool>,
     /// Tags that earlier layers must have set, all of them.
     pub tags: TagSet,
-}
-
-/// A range of ports, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
-pub struct PortRange {
-    first: u16,
-    last: u16,
-}
-
-impl PortRange {
-    /// Every port.
-    pub const ALL: Self = Self { first: 0, last: u16::MAX };
-
-    /// From `first` to `last`, both included.
-    ///
-    /// # Errors
-    /// Where `first` is above `last`.
-    pub const fn new(first: u16, last: u16) -> Result<Self, PortRangeError> {
-        if first > last { Err(PortRangeError { first, last }) } else { Ok(Self { first, last }) }
-    }
-
-    /// One port.
-    #[must_use]
-    pub const fn single(port: u16) -> Self {
-        Self { first: port, last: port }
-    }
-
-    /// The lowest port.
-    #[must_use]
-    pub const fn first(self) -> u16 {
-        self.first
-    }
-
-    /// The highest port.
-    #[must_use]
-    pub const fn last(self) -> u16 {
-        self.last
-    }
-
-    /// Whether `port` is within.
-    #[must_use]
-    pub const fn contains(self, port: u16) -> bool {
-        self.first <= port && port <= self.last
-    }
-}
-
-/// A range whose first port is above its last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortRangeError {
-    /// The lower end as given.
-    pub first: u16,
-    /// The upper end as given.
-    pub last: u16,
-}
-
-impl fmt::Display for PortRangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "port range {}-{} is empty", self.first, self.last)
-    }
-}
-
-impl core::error::Error for PortRangeError {}
-
-impl TryFrom<(u16, u16)> for PortRange {
-    type Error = PortRangeError;
-
-    fn try_from((first, last): (u16, u16)) -> Result<Self, Self::Error> {
-        Self::new(first, last)
-    }
-}
-
-impl From<PortRange> for (u16, u16) {
-    fn from(range: PortRange) -> Self {
-        (range.first, range.last)
-    }
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            write!(f, "{}", self.first)
-        } else {
-            write!(f, "{}-{}", self.first, self.last)
-        }
-    }
 }
