@@ -33,7 +33,7 @@ impl Run {
         let machine = [
             field("/proc/cpuinfo", "model name"),
             format!("{} cores", std::thread::available_parallelism()?),
-            field("/proc/meminfo", "MemTotal"),
+            format!("{} of memory", field("/proc/meminfo", "MemTotal")),
             format!("Linux {}", read("/proc/sys/kernel/osrelease")),
             workspace::output_of(&mut rustc)?.trim().to_owned(),
         ];
