@@ -21,6 +21,13 @@ impl Tag {
         if number > Self::MAX { Err(TagError(number)) } else { Ok(Self(number)) }
     }
 
+    /// A tag of the caller's own: the bound is checked when the caller is built.
+    #[must_use]
+    pub const fn fixed<const NUMBER: u8>() -> Self {
+        const { assert!(NUMBER <= Self::MAX) };
+        Self(NUMBER)
+    }
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> u8 {
