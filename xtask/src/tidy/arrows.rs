@@ -7,12 +7,13 @@ const RULE: &str = "arrows";
 
 /// Every crate by the last part of its folder, and the crates of ours that it may depend on.
 /// Dev-dependencies are free: a test may join what production keeps apart.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("types", &[]),
     ("wire", &["types"]),
     ("engine", &["types", "wire"]),
     ("vpc", &["types", "wire", "engine"]),
-    ("bench", &["types", "wire", "engine", "vpc"]),
+    ("testkit", &["types", "wire", "engine", "vpc"]),
+    ("bench", &["types", "wire", "engine", "vpc", "testkit"]),
     ("xtask", &[]),
 ];
 
