@@ -88,6 +88,8 @@ drop_reasons! {
     NatPortsExhausted => "nat_ports_exhausted",
     /// The flow table is full and no flow may be evicted.
     FlowTableFull => "flow_table_full",
+    /// Another connection already has the same addresses and ports on one side.
+    FlowConflict => "flow_conflict",
     /// A fragment whose first one has not been seen.
     FragmentUnknown => "fragment_unknown",
     /// A fragment that is malformed: overlong, or too small to be a first one.

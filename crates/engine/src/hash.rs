@@ -49,13 +49,11 @@ impl FlowHasher {
         let remote = fold(remote_high ^ k2, remote_low ^ k3);
         let rest = u64::from(key.local_port)
             | u64::from(key.remote_port) << 16
-            | u64::from(key.protocol) << 32
-            | u64::from(key.vni) << 40;
+            | u64::from(key.protocol) << 32;
         fold(local ^ rest ^ k4, remote ^ k5)
     }
 
-    /// The hash of a connection without its direction: the same where local and remote end are exchanged. It leaves
-    /// the VNI out, and chooses the shard (design, contract "Workers").
+    /// The hash of a connection without its direction: the same where local and remote end are exchanged.
     #[inline]
     #[must_use]
     pub fn symmetric(&self, key: &FlowKey) -> u64 {
@@ -81,6 +79,13 @@ impl FlowHasher {
 pub fn entropy(key: &FlowKey) -> u16 {
     let [low, high, ..] = PUBLIC.symmetric(key).to_le_bytes();
     u16::from_le_bytes([low, high]) | 0xc000
+}
+
+/// How much a flow (by its hash) is drawn to an address, for choices among several.
+#[must_use]
+pub(crate) fn weight(addr: u128, flow: u64) -> u64 {
+    let (high, low) = halves(addr);
+    scramble(fold(high ^ flow, low ^ flow.rotate_left(32)) ^ low)
 }
 
 impl BuildHasher for FlowHasher {
@@ -172,19 +177,17 @@ mod tests {
             local_port,
             remote_port: 53,
             protocol: 17,
-            vni: 0,
         }
     }
 
     fn any_key() -> impl Strategy<Value = FlowKey> {
-        (any::<(bool, u128, u128, u16, u16, u8)>(), 0_u32..1 << 24).prop_map(|(k, vni)| FlowKey {
+        any::<(bool, u128, u128, u16, u16, u8)>().prop_map(|k| FlowKey {
             direction: if k.0 { Direction::Out } else { Direction::In },
             local: Addr::from_bits(k.1),
             remote: Addr::from_bits(k.2),
             local_port: k.3,
             remote_port: k.4,
             protocol: k.5,
-            vni,
         })
     }
 
@@ -198,7 +201,6 @@ mod tests {
                 remote: key.local,
                 local_port: key.remote_port,
                 remote_port: key.local_port,
-                vni: 0,
                 ..key
             };
             prop_assert_eq!(hasher.symmetric(&key), hasher.symmetric(&exchanged));
@@ -216,9 +218,8 @@ mod tests {
             let local_port = FlowKey { local_port: key.local_port ^ 1 << (bit % 16), ..key };
             let remote_port = FlowKey { remote_port: key.remote_port ^ 1 << (bit % 16), ..key };
             let protocol = FlowKey { protocol: key.protocol ^ 1 << (bit % 8), ..key };
-            let vni = FlowKey { vni: key.vni ^ 1 << (bit % 24), ..key };
             let direction = FlowKey { direction: key.direction.reversed(), ..key };
-            for other in [local, remote, local_port, remote_port, protocol, vni, direction] {
+            for other in [local, remote, local_port, remote_port, protocol, direction] {
                 prop_assert_ne!(hash, hasher.hash(&other));
             }
         }

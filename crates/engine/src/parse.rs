@@ -3,17 +3,20 @@
 //! This is the hot path's own reading of the headers; the views in `rackweave-wire` serve everything else. It is
 //! total: every frame gives a [`Parsed`] or the [`DropReason`] that says what is wrong.
 
+mod embedded;
 mod inner;
 mod neighbor;
-mod outer;
+pub(crate) mod outer;
 
 use rackweave_types::MacAddr;
 
 use crate::addr::Addr;
 use crate::drop_reason::DropReason;
-use crate::frame::{Frame, Segment};
+use crate::frame::Segment;
 
-pub(crate) use outer::{Outer, parse_outer};
+pub(crate) use embedded::Embedded;
+pub(crate) use inner::{check_offload, checksum_offset};
+pub use outer::{Outer, parse_outer};
 
 /// Where the headers of an Ethernet frame are and what they say; offsets count from the start of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,14 +110,6 @@ impl Parsed {
         inner::parse(bytes)
     }
 
-    /// Reads the frame and checks that its offloads fit it.
-    #[inline]
-    pub(crate) fn parse_frame(frame: &Frame) -> Result<Self, DropReason> {
-        let parsed = inner::parse(frame.bytes())?;
-        inner::check_offload(&parsed, frame)?;
-        Ok(parsed)
-    }
-
     /// Whether the packet is IPv4.
     #[must_use]
     pub const fn is_v4(&self) -> bool {
@@ -131,6 +126,16 @@ impl Parsed {
     #[must_use]
     pub const fn ip_len(&self) -> u32 {
         self.end - self.l3 as u32
+    }
+
+    /// Whether the packet is an ICMP query or its reply, which carry an identifier.
+    #[must_use]
+    pub const fn has_icmp_id(&self) -> bool {
+        match self.protocol {
+            protocol::ICMP => matches!(self.icmp_type, 0 | 8 | 13..=18),
+            protocol::ICMPV6 => matches!(self.icmp_type, 128 | 129),
+            _ => false,
+        }
     }
 
     /// Whether this is a fragment other than the first, which has no upper-layer header.

@@ -5,14 +5,18 @@ use crate::addr::Addr;
 use crate::direction::Direction;
 
 impl FlowKey {
+    /// The keys of both directions: out, in.
+    #[inline]
+    #[must_use]
+    pub fn all(flow: &CompiledFlow) -> [Self; 2] {
+        [Self::of(flow, Direction::Out), Self::of(flow, Direction::In)]
+    }
+
     /// The key that packets of this direction of the connection carry.
     #[inline]
     #[must_use]
     pub fn of(flow: &CompiledFlow, direction: Direction) -> Self {
-        let (side, vni) = match direction {
-            Direction::Out => (&flow.guest, 0),
-            Direction::In => (&flow.wire, flow.vni_number()),
-        };
+        let side = flow.side(direction);
         Self {
             direction,
             local: Addr::from_octets(side.local),
@@ -20,7 +24,6 @@ impl FlowKey {
             local_port: side.local_port,
             remote_port: side.remote_port,
             protocol: flow.protocol,
-            vni,
         }
     }
 }
@@ -30,18 +33,16 @@ impl CompiledFlow {
     #[inline]
     #[must_use]
     pub fn matches(&self, key: &FlowKey) -> bool {
-        let (side, vni) = match key.direction {
-            Direction::Out => (&self.guest, 0),
-            Direction::In => (&self.wire, self.vni_number()),
-        };
-        side.matches(key) & (self.protocol == key.protocol) & (vni == key.vni)
+        self.side(key.direction).matches(key) & (self.protocol == key.protocol)
     }
 
-    /// The VNI that inbound packets must carry, as a number.
+    /// The side whose fields packets of this direction carry.
     #[inline]
-    fn vni_number(&self) -> u32 {
-        let [a, b, c] = self.vni;
-        u32::from_be_bytes([0, a, b, c])
+    const fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Out => &self.guest,
+            Direction::In => &self.wire,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct CompiledFlow {
     pub wire: Side,
     /// Upper-layer protocol.
     pub protocol: u8,
-    /// Time to live is decremented on the way out (bit 0) and in (bit 1).
+    /// Time to live is decremented: [`HOP_OUT`](Self::HOP_OUT), [`HOP_IN`](Self::HOP_IN).
     pub hop: u8,
     /// VNI that inbound packets must carry; outbound packets carry the template's.
     pub vni: [u8; 3],
@@ -45,6 +45,10 @@ pub struct CompiledFlow {
 }
 
 impl CompiledFlow {
+    /// Bit of [`hop`](Self::hop): outbound packets.
+    pub const HOP_OUT: u8 = 1;
+    /// Bit of [`hop`](Self::hop): inbound packets.
+    pub const HOP_IN: u8 = 2;
     /// The packets are IPv4.
     pub const FLAG_V4: u8 = 1;
     /// The connection began with an outbound packet.
@@ -57,6 +61,8 @@ impl CompiledFlow {
     pub const FLAG_ADOPTED: u8 = 16;
     /// Inbound packets carried the EXTERNAL option.
     pub const FLAG_EXTERNAL: u8 = 32;
+    /// An address or a port differs between the sides.
+    pub const FLAG_TRANSLATED: u8 = 64;
 }
 
 /// One side's view of a connection.
@@ -77,7 +83,8 @@ pub struct Side {
     pub remote_mac: [u8; 6],
 }
 
-/// The exact-match key of one direction of a connection, as a packet carries it.
+/// The exact-match key of one direction of a connection, as a packet carries it. Where an inbound packet came from
+/// (VNI, tunnel end point) is not part of it: that is compared with the record, and where it differs the layers judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// Which side's view this is: outbound packets carry the guest's, inbound ones the wire's.
@@ -92,8 +99,6 @@ pub struct FlowKey {
     pub remote_port: u16,
     /// Upper-layer protocol.
     pub protocol: u8,
-    /// VNI of the tunnel; 0 outbound.
-    pub vni: u32,
 }
 
 /// How a connection stands, by how much its loss would hurt: the order of the variants is the order of eviction.
@@ -110,7 +115,7 @@ pub enum FlowClass {
     Established = 3,
 }
 
-/// A flow's place in the table: fixed-size, zero when empty.
+/// A flow's place in the table: fixed-size, zero before its first use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Record {
@@ -133,17 +138,30 @@ pub struct Record {
     pub(crate) prev: u32,
     /// Counts the lives of this place, so that an old handle does not meet a new flow; odd while in use.
     pub(crate) serial: u32,
-    /// Where in the wheel: class and slot.
-    pub(crate) class: u8,
-    pub(crate) slot: u8,
+    /// Which queue of the wheel the record waits in.
+    pub(crate) queue: u8,
     /// TCP state ([`TcpState`](super::TcpState) as a number).
     pub tcp: u8,
-    pub(crate) spare: [u8; 1],
+    pub(crate) spare: [u8; 2],
 }
 
 impl Record {
     /// An empty record.
     pub(crate) fn empty() -> Self {
         Self::new_zeroed()
+    }
+
+    /// How valuable the connection is to its table.
+    #[inline]
+    #[must_use]
+    pub fn class(&self) -> FlowClass {
+        super::wheel::class_of(self.queue)
+    }
+
+    /// Whether this is a connection and not a free place.
+    #[inline]
+    #[must_use]
+    pub const fn is_used(&self) -> bool {
+        self.serial & 1 == 1
     }
 }

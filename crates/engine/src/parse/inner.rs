@@ -7,7 +7,7 @@ use super::{
 };
 use crate::addr::Addr;
 use crate::drop_reason::DropReason;
-use crate::frame::{Checksum, Frame, Segment, SegmentKind};
+use crate::frame::{Checksum, Offload, Segment, SegmentKind};
 
 /// Extension headers a packet may have: each kind once, and one twice (RFC 8200, section 4.1).
 const MAX_EXTENSION_HEADERS: usize = 8;
@@ -253,21 +253,22 @@ fn icmp(payload: &[u8], parsed: &mut Parsed, version: Icmp) -> Result<(), DropRe
     Ok(())
 }
 
-/// Checks that what the frame asks of offload lies within it.
-pub(super) fn check_offload(parsed: &Parsed, frame: &Frame) -> Result<(), DropReason> {
-    if let Checksum::Partial { start, offset } = frame.offload.checksum {
+/// Checks that what is asked of offload lies within the frame.
+#[inline]
+pub(crate) fn check_offload(parsed: &Parsed, offload: Offload) -> Result<(), DropReason> {
+    if let Checksum::Partial { start, offset } = offload.checksum {
         let expected = checksum_offset(parsed.protocol);
         let fits = u32::from(start) + u32::from(offset) + 2 <= parsed.end;
         if start != parsed.l4 || expected != Some(offset) || !fits || parsed.fragment.is_some() {
             return Err(DropReason::Offload);
         }
     }
-    if let Some(segment) = frame.offload.segment {
+    if let Some(segment) = offload.segment {
         let protocol = match segment.kind {
             SegmentKind::Tcp => protocol::TCP,
             SegmentKind::Udp => protocol::UDP,
         };
-        let partial = matches!(frame.offload.checksum, Checksum::Partial { .. });
+        let partial = matches!(offload.checksum, Checksum::Partial { .. });
         if !partial || segment.size == 0 || parsed.protocol != protocol || !parsed.is_ip() {
             return Err(DropReason::Offload);
         }

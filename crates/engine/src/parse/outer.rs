@@ -16,7 +16,6 @@ pub(crate) const OPTION_CLASS: u16 = 0xff52;
 pub(crate) const OPTION_EXTERNAL: u8 = 0x81;
 pub(crate) const OPTION_MSS: u8 = 0x02;
 pub(crate) const OPTION_SOURCE: u8 = 0x03;
-pub(crate) const OPTION_PATH: u8 = 0x04;
 /// Ethernet, IPv6, UDP and Geneve without options.
 pub(crate) const OUTER_LEN: usize = 14 + 40 + 8 + 8;
 

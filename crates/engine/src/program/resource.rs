@@ -113,8 +113,6 @@ impl Default for Timeouts {
 pub struct Limits {
     /// Connections.
     pub flows: u32,
-    /// Connections through one source NAT pool.
-    pub nat_flows: u32,
     /// Datagrams whose later fragments are awaited.
     pub fragments: u32,
     /// Packets that wait for the agent.
@@ -125,6 +123,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flows: 65_536, nat_flows: 65_536, fragments: 256, punts: 256, replies_per_second: 1_000 }
+        Self { flows: 65_536, fragments: 256, punts: 256, replies_per_second: 1_000 }
     }
 }

@@ -5,12 +5,18 @@
 //! what is malformed gets no answer, and a frame that gets none is left as it was.
 
 mod arp;
+mod dhcp4;
+mod dhcp6;
 mod echo;
+mod name;
 mod neighbor;
 mod packet;
 mod refuse;
+mod router;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -96,7 +102,9 @@ pub fn answer(responder: &Responder, frame: &mut Frame, parsed: &Parsed) -> Resu
         Responder::Arp { mac } => arp::answer(*mac, frame, parsed),
         Responder::Neighbor { mac, router } => neighbor::answer(*mac, *router, frame, parsed),
         Responder::Echo => echo::answer(frame, parsed),
-        Responder::Router(_) | Responder::Dhcp4(_) | Responder::Dhcp6(_) => Err(NoAnswer::NotForUs),
+        Responder::Router(advert) => router::answer(advert, frame, parsed),
+        Responder::Dhcp4(server) => dhcp4::answer(server, frame, parsed),
+        Responder::Dhcp6(server) => dhcp6::answer(server, frame, parsed),
     }
 }
 
@@ -122,6 +130,20 @@ pub struct RouterAdvert {
     pub dns: Vec<Ipv6Addr>,
     /// DNS search list (RFC 8106, section 5.2).
     pub search: Vec<String>,
+    /// Seconds for which name servers and search list hold; `u32::MAX` is for ever.
+    pub dns_lifetime: u32,
+}
+
+impl RouterAdvert {
+    /// Makes the advertisement that is sent now and then without a request, to all nodes of the
+    /// link: hosts ask once, when their interface comes up, and let the default route go at the end
+    /// of its [`lifetime`](Self::lifetime).
+    ///
+    /// # Errors
+    /// Where there is more to say than a packet holds.
+    pub fn unsolicited(&self, frame: &mut Frame) -> Result<(), NoAnswer> {
+        router::unsolicited(self, frame)
+    }
 }
 
 /// A prefix information option (RFC 4861, section 4.6.2).

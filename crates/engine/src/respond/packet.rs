@@ -46,6 +46,15 @@ impl Link {
         Ok(Self { octets, len })
     }
 
+    /// The header of a packet that answers none.
+    pub(super) fn untagged(src: MacAddr, dst: MacAddr, ether_type: u16) -> Self {
+        let mut octets = [0; Self::MAX];
+        octets[..6].copy_from_slice(&dst.octets());
+        octets[6..12].copy_from_slice(&src.octets());
+        octets[12..14].copy_from_slice(&ether_type.to_be_bytes());
+        Self { octets, len: 14 }
+    }
+
     /// The request's header with source and destination exchanged; both must be stations' own
     /// addresses.
     pub(super) fn turned(frame: &Frame, parsed: &Parsed) -> Result<Self, NoAnswer> {

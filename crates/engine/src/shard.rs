@@ -1,0 +1,257 @@
+//! A shard: the state of one port for one worker, and the engine's way of a packet through it.
+//!
+//! Call order: [`Shard::new`] with a compiled program, then [`Shard::process`] (or [`Shard::process_batch`]) for each
+//! packet, [`Shard::expire`] every now and then, [`Shard::pop_punt`] for what the agent is to answer, and
+//! [`Shard::install`] when the program changes. A packet meets exactly one program.
+
+mod batch;
+mod compile;
+mod fast;
+mod keep;
+mod owner;
+mod packet;
+mod related;
+mod reply;
+mod report;
+mod slow;
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use rackweave_types::Instant;
+
+pub(crate) use packet::Packet;
+pub use report::{FlowInfo, RuleHits};
+
+use crate::addr::Addr;
+use crate::counters::{Counters, side};
+use crate::direction::Direction;
+use crate::drop_reason::DropReason;
+use crate::flow::{FlowTable, TableError};
+use crate::fragment::Fragments;
+use crate::frame::Frame;
+use crate::hash::FlowHasher;
+use crate::intern::Interner;
+use crate::meter::Meter;
+use crate::program::{Limits, MeterSpec, Program};
+use crate::punt::{Punt, PuntQueue};
+use crate::steer::ShardId;
+use crate::transform::OuterTemplate;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The frame has been transformed: send it to the wire (out) or give it to the guest (in).
+    Forward,
+    /// The frame now holds the engine's answer: send it back the way the request came.
+    Hairpin,
+    /// The agent will answer; the packet is in the queue.
+    Punt,
+    /// The packet was dropped.
+    Drop(DropReason),
+    /// The packet was dropped, and the frame now holds the refusal: send it back the way the packet came.
+    Refuse(DropReason),
+    /// The packet belongs to another shard of the port; the frame is as it was.
+    HandOver(HandOver),
+}
+
+/// A packet for another shard, with what this one knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandOver {
+    /// The shard it belongs to.
+    pub shard: u16,
+    pub(crate) fragment: Option<crate::fragment::Ports>,
+}
+
+/// What a shard is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Which shard of its port.
+    pub shard: ShardId,
+    /// Secret words for hashing, drawn once per boot and the same for all shards of a port.
+    pub secret: [u64; 2],
+    /// The whole port's limits; a shard has an even share.
+    pub limits: Limits,
+}
+
+/// The state of one port for one worker.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    hasher: FlowHasher,
+    program: Arc<Program>,
+    /// Counts programs; 0 is none, so that a record of epoch 0 is never current.
+    epoch: u32,
+    /// The last epoch whose change asked to cut what it forbids.
+    cut_epoch: u32,
+    table: FlowTable,
+    templates: Interner<OuterTemplate>,
+    peers: Interner<Addr>,
+    fragments: Fragments,
+    punts: PuntQueue,
+    meters: Vec<Meter>,
+    replies: Meter,
+    counters: Counters,
+    rule_hits: Vec<u64>,
+}
+
+/// What happens to connections that a new program forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They go on; only new ones are refused.
+    Keep,
+    /// They are cut with their next packet.
+    Cut,
+}
+
+impl Shard {
+    /// A shard without a flow, with a program to run.
+    ///
+    /// # Errors
+    /// Where the limit of flows is out of bounds or there is not enough memory.
+    pub fn new(settings: Settings, program: Arc<Program>) -> Result<Self, TableError> {
+        let count = u32::from(settings.shard.count());
+        let share = |limit: u32| usize::try_from(limit.div_ceil(count)).unwrap_or(usize::MAX).max(1);
+        let hasher = FlowHasher::new(settings.secret);
+        let flows = settings.limits.flows.div_ceil(count);
+        let replies = MeterSpec {
+            packets_per_second: Some(settings.limits.replies_per_second),
+            burst_packets: settings.limits.replies_per_second.max(1),
+            ..MeterSpec::default()
+        };
+        let mut shard = Self {
+            id: settings.shard,
+            hasher,
+            table: FlowTable::new(flows, program.timeouts(), hasher)?,
+            templates: Interner::new(flows, hasher),
+            peers: Interner::new(flows, hasher),
+            fragments: Fragments::new(share(settings.limits.fragments), hasher),
+            punts: PuntQueue::new(share(settings.limits.punts)),
+            meters: Vec::new(),
+            replies: Meter::new(&replies, u64::from(count)),
+            counters: Counters::new(),
+            rule_hits: vec![0; program.counters()],
+            program,
+            epoch: 1,
+            cut_epoch: 0,
+        };
+        shard.meters = shard.fresh_meters();
+        Ok(shard)
+    }
+
+    fn fresh_meters(&self) -> Vec<Meter> {
+        let count = u64::from(self.id.count());
+        self.program.meters().iter().map(|spec| Meter::new(spec, count)).collect()
+    }
+
+    /// Replaces the program: the next packet meets the new one. Flows stay and are checked against it with their next
+    /// packet; counters of rules that are in both programs (same layer, direction and id) go on.
+    pub fn install(&mut self, program: Arc<Program>, existing: Existing) {
+        self.rule_hits = report::carry_over(&self.program, &self.rule_hits, &program);
+        self.program = program;
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        if existing == Existing::Cut {
+            self.cut_epoch = self.epoch;
+        }
+        let old = core::mem::take(&mut self.meters);
+        self.meters = self.fresh_meters();
+        for (new, old) in self.meters.iter_mut().zip(&old) {
+            new.keep(old);
+        }
+        self.table.set_timeouts(self.program.timeouts());
+    }
+
+    /// Sends one packet through the engine. The frame starts at the guest's Ethernet header (out) or at the outer
+    /// Ethernet header (in), and afterwards is what the [`Verdict`] says.
+    pub fn process(&mut self, direction: Direction, frame: &mut Frame, now: Instant) -> Verdict {
+        match self.receive(direction, frame) {
+            Ok(packet) if packet.is_plain() => {
+                let key = packet.key();
+                let hash = self.hasher.hash(&key);
+                self.process_plain(&packet, key, hash, frame, now)
+            }
+            Ok(packet) => self.process_special(packet, None, frame, now),
+            Err(reason) => self.refused(direction, reason),
+        }
+    }
+
+    /// Sends a packet through that another shard handed over.
+    pub fn process_handed_over(
+        &mut self,
+        direction: Direction,
+        handed: HandOver,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Verdict {
+        match self.receive(direction, frame) {
+            Ok(packet) => self.process_special(packet, Some(handed), frame, now),
+            Err(reason) => self.refused(direction, reason),
+        }
+    }
+
+    /// Reads a frame and counts it.
+    #[inline]
+    fn receive(&mut self, direction: Direction, frame: &Frame) -> Result<Packet, DropReason> {
+        self.counters.received[side(direction)] += 1;
+        let packet = Packet::read(direction, frame, self.program.underlay().guest_mtu)?;
+        self.counters.count_traffic(direction, packet.frame_len, &packet.parsed);
+        Ok(packet)
+    }
+
+    #[cold]
+    fn refused(&mut self, direction: Direction, reason: DropReason) -> Verdict {
+        self.counters.count_drop(direction, reason);
+        Verdict::Drop(reason)
+    }
+
+    /// The next packet for the agent.
+    pub fn pop_punt(&mut self) -> Option<Punt> {
+        self.punts.pop()
+    }
+
+    /// How many packets wait for the agent.
+    #[must_use]
+    pub fn punts_waiting(&self) -> usize {
+        self.punts.len()
+    }
+
+    /// Forgets flows whose time has run out; `budget` bounds the work. Returns how many are gone.
+    pub fn expire(&mut self, now: Instant, budget: u32) -> u32 {
+        let Self { table, templates, peers, .. } = self;
+        let gone = table.expire(now, budget, |ended| keep::release(templates, peers, &ended.record.compiled));
+        self.counters.flows_expired += u64::from(gone);
+        gone
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub const fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Counts the programs that were installed; starts at 1.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// What the shard has counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn flow_count(&self) -> u32 {
+        self.table.len()
+    }
+
+    /// How many different outer headers and tunnel end points the connections use; they are counted apart from the
+    /// connections' own memory.
+    #[must_use]
+    pub fn interned(&self) -> (usize, usize) {
+        (self.templates.len(), self.peers.len())
+    }
+}

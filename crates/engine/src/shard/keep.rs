@@ -1,0 +1,201 @@
+//! Keeping what the layers decided: a connection's record, its interned headers, its way out.
+
+use rackweave_types::Instant;
+
+use super::compile::Compiled;
+use super::packet::Packet;
+use super::slow::Discard;
+use super::{Shard, Verdict, fast};
+use crate::addr::Addr;
+use crate::counters::side;
+use crate::direction::Direction;
+use crate::drop_reason::DropReason;
+use crate::flow::{CompiledFlow, EndReason, FlowClass, FlowKey, InsertError, Record};
+use crate::frame::Frame;
+use crate::intern::Interner;
+use crate::parse::protocol;
+use crate::transform::OuterTemplate;
+use crate::walk::Path;
+
+/// The SYN flag of TCP.
+const SYN: u8 = 0x02;
+
+impl Shard {
+    /// Lets a packet leave as the layers decided, and remembers it for the rest of its connection.
+    pub(super) fn forward(
+        &mut self,
+        packet: &Packet,
+        path: &Path<'_>,
+        existing: Option<u32>,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Verdict {
+        match self.try_forward(packet, path, existing, frame, now) {
+            Ok(()) => {
+                self.counters.forwarded[side(packet.direction)] += 1;
+                Verdict::Forward
+            }
+            Err(reason) => self.refused(packet.direction, reason),
+        }
+    }
+
+    fn try_forward(
+        &mut self,
+        packet: &Packet,
+        path: &Path<'_>,
+        existing: Option<u32>,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let before = existing.map(|number| self.table.get(number).compiled);
+        let compiled = self.compile(packet, path, before.as_ref())?;
+        let gives_way = path.binding.and_then(|binding| binding.evict);
+        if packet.is_trackable() && self.conflicts(&compiled.flow, [existing, gives_way], now) {
+            return Err(DropReason::FlowConflict);
+        }
+        if let Some(meter) = path.meter
+            && !self.meter_takes(meter, packet, now)
+        {
+            return Err(DropReason::Metered);
+        }
+        let guest_mtu = self.program.underlay().guest_mtu;
+        fast::execute(&compiled.flow, compiled.template.as_ref(), packet, frame, guest_mtu)?;
+        self.counters.from_previous_host += u64::from(path.moved);
+        if packet.is_trackable() {
+            let number = self.keep(packet, path, compiled, existing, now)?;
+            self.account(number, packet, now);
+        }
+        Ok(())
+    }
+
+    /// Whether a connection other than these already has one of the keys.
+    pub(super) fn conflicts(&self, flow: &CompiledFlow, known: [Option<u32>; 2], now: Instant) -> bool {
+        FlowKey::all(flow).into_iter().any(|key| {
+            let holder = self.table.lookup(&key, self.hasher.hash(&key));
+            holder.is_some_and(|number| {
+                !known.contains(&Some(number)) && !self.table.is_expired(self.table.get(number), now)
+            })
+        })
+    }
+
+    /// Writes the connection's record.
+    fn keep(
+        &mut self,
+        packet: &Packet,
+        path: &Path<'_>,
+        compiled: Compiled,
+        existing: Option<u32>,
+        now: Instant,
+    ) -> Result<u32, DropReason> {
+        if let Some(evict) = path.binding.and_then(|binding| binding.evict) {
+            self.discard(evict, Discard::Evicted);
+        }
+        let mut flow = compiled.flow;
+        match packet.direction {
+            Direction::Out => {
+                if let Some(template) = compiled.template {
+                    let fresh = self.templates.acquire(template).ok_or(DropReason::FlowTableFull)?;
+                    self.templates.release(flow.template);
+                    flow.template = fresh;
+                }
+            }
+            // What comes from the old host of a mapping is looked at packet by packet until the move ends.
+            Direction::In if path.moved => {}
+            Direction::In => {
+                let fresh = self.peers.acquire(fast::peer_of(packet)).ok_or(DropReason::FlowTableFull)?;
+                self.peers.release(flow.peer);
+                flow.peer = fresh;
+            }
+        }
+        match existing {
+            Some(number) => self.update(number, flow, packet, path.moved, now),
+            None => self.begin(flow, packet, path.moved, now),
+        }
+    }
+
+    /// Updates a known connection's record for one direction. Where its keys are others now (the rules translate it
+    /// to another address), it is found by the new ones from here on.
+    fn update(
+        &mut self,
+        number: u32,
+        flow: CompiledFlow,
+        packet: &Packet,
+        moved: bool,
+        now: Instant,
+    ) -> Result<u32, DropReason> {
+        let record = self.table.get_mut(number);
+        if FlowKey::all(&record.compiled) == FlowKey::all(&flow) {
+            record.compiled = flow;
+            self.stamp(number, packet.direction, moved);
+            return Ok(number);
+        }
+        let record = Record { compiled: flow, ..*record };
+        let class = record.class();
+        self.table.remove(number);
+        self.insert(record, class, packet, moved, now)
+    }
+
+    /// Opens a record for a new connection.
+    fn begin(
+        &mut self,
+        mut flow: CompiledFlow,
+        packet: &Packet,
+        moved: bool,
+        now: Instant,
+    ) -> Result<u32, DropReason> {
+        if packet.parsed.protocol == protocol::TCP && packet.parsed.tcp_flags & SYN == 0 {
+            flow.set_flag(CompiledFlow::FLAG_ADOPTED, true);
+        }
+        let record = Record { compiled: flow, start: now.nanos(), ..Record::empty() };
+        self.counters.flows_created += 1;
+        self.insert(record, FlowClass::Opening, packet, moved, now)
+    }
+
+    /// Puts a record into the table; a full table makes room.
+    fn insert(
+        &mut self,
+        record: Record,
+        class: FlowClass,
+        packet: &Packet,
+        moved: bool,
+        now: Instant,
+    ) -> Result<u32, DropReason> {
+        let Self { table, templates, peers, counters, .. } = self;
+        let inserted = table.insert(record, class, now, |ended| {
+            release(templates, peers, &ended.record.compiled);
+            match ended.why {
+                EndReason::Evicted => counters.flows_evicted += 1,
+                EndReason::Expired => counters.flows_expired += 1,
+            }
+        });
+        match inserted {
+            Ok(handle) => {
+                self.stamp(handle.number, packet.direction, moved);
+                Ok(handle.number)
+            }
+            Err(error) => {
+                release(&mut self.templates, &mut self.peers, &record.compiled);
+                Err(match error {
+                    InsertError::KeyInUse { .. } => DropReason::FlowConflict,
+                    InsertError::Full => DropReason::FlowTableFull,
+                })
+            }
+        }
+    }
+
+    /// Marks one half of a record as compiled for the program of now.
+    fn stamp(&mut self, number: u32, direction: Direction, moved: bool) {
+        let epoch = self.epoch;
+        let record = self.table.get_mut(number);
+        match direction {
+            Direction::Out => record.epoch_out = epoch,
+            Direction::In => record.epoch_in = if moved { 0 } else { epoch },
+        }
+    }
+}
+
+/// Gives back what a flow that is gone had interned.
+pub(super) fn release(templates: &mut Interner<OuterTemplate>, peers: &mut Interner<Addr>, flow: &CompiledFlow) {
+    templates.release(flow.template);
+    peers.release(flow.peer);
+}

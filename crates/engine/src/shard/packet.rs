@@ -1,0 +1,140 @@
+//! A frame as the shard reads it: headers, offloads, and the key of its connection. Reading changes nothing.
+
+use rackweave_types::Vni;
+
+use crate::addr::Addr;
+use crate::direction::Direction;
+use crate::drop_reason::DropReason;
+use crate::fields::Fields;
+use crate::flow::FlowKey;
+use crate::fragment::Ports;
+use crate::frame::Frame;
+use crate::parse::{Embedded, Outer, Parsed, check_offload, parse_outer};
+use crate::program::TagSet;
+use crate::transform;
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub(crate) direction: Direction,
+    /// The inner frame; offsets count from its start.
+    pub(crate) parsed: Parsed,
+    /// The tunnel headers of a frame from the wire.
+    pub(crate) outer: Option<Outer>,
+    /// Length of the inner frame in octets.
+    pub(crate) frame_len: u32,
+    /// Into how many packets the frame will be cut.
+    pub(crate) segments: u64,
+    /// Length of the longest of them (IP, octets).
+    pub(crate) segment_len: u32,
+}
+
+impl Packet {
+    /// Reads a frame: of the guest from its Ethernet header, of the wire from the outer one.
+    #[inline]
+    pub(crate) fn read(direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<Self, DropReason> {
+        let (outer, inner) = match direction {
+            Direction::Out => (None, frame.bytes()),
+            Direction::In => {
+                let outer = parse_outer(frame.bytes())?;
+                let inner = frame.bytes().get(usize::from(outer.len)..).ok_or(DropReason::Truncated)?;
+                (Some(outer), inner)
+            }
+        };
+        let parsed = Parsed::parse(inner)?;
+        let mut offload = frame.offload;
+        if let Some(outer) = &outer {
+            transform::inner_offload(&mut offload, outer, &parsed, guest_mtu);
+        }
+        check_offload(&parsed, offload)?;
+        let (segments, segment_len) = parsed.segments(offload.segment);
+        let frame_len = u32::try_from(inner.len()).map_err(|_| DropReason::Truncated)?;
+        Ok(Self { direction, parsed, outer, frame_len, segments, segment_len })
+    }
+
+    /// Whether the packet's connection can be looked up right away.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.parsed.is_ip() && !self.parsed.tagged && self.parsed.fragment.is_none() && !self.parsed.icmp_error
+    }
+
+    /// Whether the packet belongs to something like a connection that is worth a record: unicast IP, and neither
+    /// neighbour discovery nor an ICMP error.
+    pub(crate) fn is_trackable(&self) -> bool {
+        let discovery = self.parsed.protocol == 58 && (133..=137).contains(&self.parsed.icmp_type);
+        self.parsed.is_ip()
+            && !self.parsed.tagged
+            && !self.parsed.icmp_error
+            && !self.parsed.dst_mac.is_multicast()
+            && !discovery
+    }
+
+    /// The key of the packet's connection on its side.
+    #[inline]
+    pub(crate) const fn key(&self) -> FlowKey {
+        let parsed = &self.parsed;
+        let (local, remote, local_port, remote_port) = match self.direction {
+            Direction::Out => (parsed.src, parsed.dst, parsed.src_port, parsed.dst_port),
+            Direction::In => (parsed.dst, parsed.src, parsed.dst_port, parsed.src_port),
+        };
+        FlowKey { direction: self.direction, local, remote, local_port, remote_port, protocol: parsed.protocol }
+    }
+
+    /// The inner frame's octets.
+    pub(crate) fn inner<'f>(&self, frame: &'f Frame) -> &'f [u8] {
+        let at = self.outer.map_or(0, |outer| usize::from(outer.len));
+        frame.bytes().get(at..).unwrap_or_default()
+    }
+
+    /// The packet that an ICMP error is about.
+    pub(crate) fn embedded(&self, frame: &Frame) -> Option<Embedded> {
+        Embedded::read(self.inner(frame), &self.parsed)
+    }
+
+    /// Fills in what only the first fragment of a datagram says.
+    pub(crate) const fn set_ports(&mut self, ports: Ports) {
+        self.parsed.src_port = ports.src_port;
+        self.parsed.dst_port = ports.dst_port;
+        self.parsed.icmp_type = ports.icmp_type;
+        self.parsed.icmp_code = ports.icmp_code;
+    }
+
+    /// What the layers see.
+    pub(crate) fn fields(&self) -> Fields {
+        let parsed = &self.parsed;
+        Fields {
+            direction: self.direction,
+            src_mac: parsed.src_mac,
+            dst_mac: parsed.dst_mac,
+            ether_type: parsed.ether_type,
+            tagged: parsed.tagged,
+            src: parsed.src,
+            dst: parsed.dst,
+            protocol: parsed.protocol,
+            src_port: parsed.src_port,
+            dst_port: parsed.dst_port,
+            icmp_type: parsed.icmp_type,
+            icmp_code: parsed.icmp_code,
+            tcp_flags: parsed.tcp_flags,
+            ttl: parsed.ttl,
+            ip_len: parsed.ip_len(),
+            segment_len: self.segment_len,
+            link_layer: parsed.link_layer,
+            nd_target: parsed.nd_target,
+            vni: self.outer.map(|outer| outer.vni),
+            outer_src: self.outer.map_or(Addr::NONE, |outer| outer.src),
+            external: self.outer.is_some_and(|outer| outer.external),
+            tags: TagSet::EMPTY,
+            next_hop: Addr::NONE,
+        }
+    }
+
+    /// The network identifier of the tunnel.
+    #[inline]
+    pub(crate) const fn vni(&self) -> Option<Vni> {
+        match self.outer {
+            Some(outer) => Some(outer.vni),
+            None => None,
+        }
+    }
+}
