@@ -68,7 +68,10 @@ impl FlowHasher {
     pub(crate) fn end(&self, addr: Addr, port: u16, protocol: u8) -> u64 {
         let [k0, k1, k2, k3, ..] = self.words;
         let (high, low) = halves(addr.bits());
-        fold(fold(high ^ k0, low ^ k1) ^ k2, u64::from(port) | u64::from(protocol) << 16 ^ k3)
+        fold(
+            fold(high ^ k0, low ^ k1) ^ k2,
+            u64::from(port) | u64::from(protocol) << 16 ^ k3,
+        )
     }
 }
 
@@ -92,7 +95,10 @@ impl BuildHasher for FlowHasher {
     type Hasher = KeyedHasher;
 
     fn build_hasher(&self) -> KeyedHasher {
-        KeyedHasher { state: self.words[0], word: self.words[1] }
+        KeyedHasher {
+            state: self.words[0],
+            word: self.words[1],
+        }
     }
 }
 
@@ -149,7 +155,10 @@ fn fold(a: u64, b: u64) -> u64 {
 
 /// The high and the low half.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "each half is what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half is what is wanted"
+)]
 const fn halves(value: u128) -> (u64, u64) {
     ((value >> 64) as u64, value as u64)
 }
@@ -237,7 +246,11 @@ mod tests {
                 places[usize::try_from(hash >> shift & 4095).unwrap()] += 1;
             }
             // Poisson with mean 16: more than 48 in one of 4096 places is less likely than one in 10^6.
-            assert!(places.iter().all(|&n| n < 48), "shift {shift}: {:?}", places.iter().max());
+            assert!(
+                places.iter().all(|&n| n < 48),
+                "shift {shift}: {:?}",
+                places.iter().max()
+            );
             assert!(places.iter().filter(|&&n| n == 0).count() < 8);
         }
     }
@@ -251,13 +264,22 @@ mod tests {
     #[test]
     fn other_secrets_give_other_hashes() {
         let key = key(0x0a00_0001, 1);
-        assert_ne!(FlowHasher::new([1, 2]).hash(&key), FlowHasher::new([2, 1]).hash(&key));
-        assert_ne!(FlowHasher::new([1, 2]).hash(&key), FlowHasher::new([1, 3]).hash(&key));
+        assert_ne!(
+            FlowHasher::new([1, 2]).hash(&key),
+            FlowHasher::new([2, 1]).hash(&key)
+        );
+        assert_ne!(
+            FlowHasher::new([1, 2]).hash(&key),
+            FlowHasher::new([1, 3]).hash(&key)
+        );
     }
 
     #[test]
     fn length_of_bytes_counts() {
         let hasher = FlowHasher::new([1, 2]);
-        assert_ne!(hasher.hash_one([0_u8; 3].as_slice()), hasher.hash_one([0_u8; 4].as_slice()));
+        assert_ne!(
+            hasher.hash_one([0_u8; 3].as_slice()),
+            hasher.hash_one([0_u8; 4].as_slice())
+        );
     }
 }

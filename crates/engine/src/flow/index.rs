@@ -35,7 +35,9 @@ impl Bucket {
 
     /// Puts an entry into a free place, if there is one.
     fn put(&mut self, tag: u32, number: u32) -> bool {
-        let Some(place) = self.tags.iter().position(|&there| there == FREE) else { return false };
+        let Some(place) = self.tags.iter().position(|&there| there == FREE) else {
+            return false;
+        };
         self.tags[place] = tag;
         self.numbers[place] = number;
         true
@@ -94,7 +96,10 @@ impl FlowIndex {
     pub(super) fn guess(&self, hash: u64) -> Option<u32> {
         let (tag, first) = self.place(hash);
         let bucket = &self.buckets[at(first)];
-        bucket.numbers.get(at(bucket.find(tag).trailing_zeros())).copied()
+        bucket
+            .numbers
+            .get(at(bucket.find(tag).trailing_zeros()))
+            .copied()
     }
 
     /// The record with this hash for which `same` holds.
@@ -149,7 +154,8 @@ impl FlowIndex {
     /// Takes an entry away; says whether it was there.
     pub(super) fn remove(&mut self, hash: u64, number: u32) -> bool {
         let (tag, first) = self.place(hash);
-        self.remove_from(first, tag, number) || self.remove_from(self.other(first, tag), tag, number)
+        self.remove_from(first, tag, number)
+            || self.remove_from(self.other(first, tag), tag, number)
     }
 
     fn remove_from(&mut self, bucket: u32, tag: u32, number: u32) -> bool {
@@ -167,7 +173,10 @@ impl FlowIndex {
     #[inline]
     fn place(&self, hash: u64) -> (u32, u32) {
         let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-        (u32::from_le_bytes([e, f, g, h]) | 1, u32::from_le_bytes([a, b, c, d]) & self.mask)
+        (
+            u32::from_le_bytes([e, f, g, h]) | 1,
+            u32::from_le_bytes([a, b, c, d]) & self.mask,
+        )
     }
 
     /// The other bucket of an entry with this tag, never the same one.
@@ -180,7 +189,11 @@ impl FlowIndex {
     /// How many entries there are, counted one by one.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.buckets.iter().flat_map(|bucket| bucket.tags).filter(|&tag| tag != FREE).count()
+        self.buckets
+            .iter()
+            .flat_map(|bucket| bucket.tags)
+            .filter(|&tag| tag != FREE)
+            .count()
     }
 }
 
@@ -203,7 +216,9 @@ mod tests {
     use super::*;
 
     fn hash(number: u32) -> u64 {
-        let mut value = u64::from(number).wrapping_add(1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mut value = u64::from(number)
+            .wrapping_add(1)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
         value ^= value >> 29;
         value = value.wrapping_mul(0x94d0_49bb_1331_11eb);
         value ^ value >> 32
@@ -214,7 +229,11 @@ mod tests {
         for capacity in [1, 2, 3, 16, 100, 1000, 12_000, 65_536, 78_643] {
             let mut index = FlowIndex::new(capacity).unwrap();
             for number in 0..2 * capacity {
-                assert_eq!(index.insert(hash(number), number), Ok(()), "{number} of {capacity}");
+                assert_eq!(
+                    index.insert(hash(number), number),
+                    Ok(()),
+                    "{number} of {capacity}"
+                );
             }
             for number in 0..2 * capacity {
                 assert_eq!(index.lookup(hash(number), |n| n == number), Some(number));
@@ -232,7 +251,9 @@ mod tests {
         for number in 0..131_072 {
             index.insert(hash(number), number).unwrap();
         }
-        let first = (0..131_072).filter(|&number| index.guess(hash(number)) == Some(number)).count();
+        let first = (0..131_072)
+            .filter(|&number| index.guess(hash(number)) == Some(number))
+            .count();
         assert!(first > 127_000, "{first}");
     }
 

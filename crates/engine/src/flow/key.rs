@@ -9,7 +9,10 @@ impl FlowKey {
     #[inline]
     #[must_use]
     pub fn all(flow: &CompiledFlow) -> [Self; 2] {
-        [Self::of(flow, Direction::Out), Self::of(flow, Direction::In)]
+        [
+            Self::of(flow, Direction::Out),
+            Self::of(flow, Direction::In),
+        ]
     }
 
     /// The key that packets of this direction of the connection carry.

@@ -4,7 +4,6 @@
 //! finds them by key, the wheel knows in which order they end.
 
 mod index;
-mod compiled;
 mod key;
 mod prefetch;
 mod recent;

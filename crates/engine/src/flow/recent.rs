@@ -55,7 +55,9 @@ impl Recent {
         let (tag, set) = self.place(hash);
         let set = &mut self.sets[at(set)];
         let known = (0..WAYS).find(|&way| set.times[way] != 0 && set.tags[way] == tag);
-        let way = known.or_else(|| (0..WAYS).min_by_key(|&way| set.times[way])).unwrap_or(0);
+        let way = known
+            .or_else(|| (0..WAYS).min_by_key(|&way| set.times[way]))
+            .unwrap_or(0);
         set.tags[way] = tag;
         set.times[way] = seconds(now);
     }
@@ -70,7 +72,10 @@ impl Recent {
 
     fn place(&self, hash: u64) -> (u32, u32) {
         let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-        (u32::from_le_bytes([e, f, g, h]), u32::from_le_bytes([a, b, c, d]) & self.mask)
+        (
+            u32::from_le_bytes([e, f, g, h]),
+            u32::from_le_bytes([a, b, c, d]) & self.mask,
+        )
     }
 }
 

@@ -42,7 +42,12 @@ impl Slab {
     /// Where there is not enough memory.
     pub(super) fn new(capacity: u32) -> Result<Self, TableError> {
         let records = Record::new_vec_zeroed(at(capacity)).map_err(|_| TableError::OutOfMemory)?;
-        Ok(Self { records, free: NONE, high: 0, len: 0 })
+        Ok(Self {
+            records,
+            free: NONE,
+            high: 0,
+            len: 0,
+        })
     }
 
     /// How many records are in use.
@@ -93,7 +98,10 @@ impl Slab {
 
     /// The handle of a place in use.
     pub(super) fn handle(&self, number: u32) -> FlowHandle {
-        FlowHandle { number, serial: self[number].serial }
+        FlowHandle {
+            number,
+            serial: self[number].serial,
+        }
     }
 
     /// Asks for the three cache lines of a record.
@@ -138,13 +146,19 @@ mod tests {
         let a = slab.insert(Record::empty()).unwrap();
         let b = slab.insert(Record::empty()).unwrap();
         assert_eq!(slab.insert(Record::empty()), None);
-        assert_eq!(((a.number, a.serial), (b.number, b.serial)), ((0, 1), (1, 1)));
+        assert_eq!(
+            ((a.number, a.serial), (b.number, b.serial)),
+            ((0, 1), (1, 1))
+        );
         slab.remove(0);
         slab.remove(1);
         assert_eq!(slab.len(), 0);
         let c = slab.insert(Record::empty()).unwrap();
         let d = slab.insert(Record::empty()).unwrap();
-        assert_eq!(((c.number, c.serial), (d.number, d.serial)), ((1, 3), (0, 3)));
+        assert_eq!(
+            ((c.number, c.serial), (d.number, d.serial)),
+            ((1, 3), (0, 3))
+        );
         assert_eq!(slab.vacant(), None);
     }
 }

@@ -43,7 +43,11 @@ impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Capacity(capacity) => {
-                write!(f, "capacity of {capacity} flows is not within 1 to {}", FlowTable::MAX_CAPACITY)
+                write!(
+                    f,
+                    "capacity of {capacity} flows is not within 1 to {}",
+                    FlowTable::MAX_CAPACITY
+                )
             }
             Self::OutOfMemory => f.write_str("not enough memory for the flow table"),
         }
@@ -70,10 +74,16 @@ pub enum InsertError {
 impl fmt::Display for InsertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeyInUse { direction: Direction::Out, number } => {
+            Self::KeyInUse {
+                direction: Direction::Out,
+                number,
+            } => {
                 write!(f, "outbound key belongs to flow {number}")
             }
-            Self::KeyInUse { direction: Direction::In, number } => {
+            Self::KeyInUse {
+                direction: Direction::In,
+                number,
+            } => {
                 write!(f, "inbound key belongs to flow {number}")
             }
             Self::Full => f.write_str("no flow can end for it in the full table"),
@@ -149,7 +159,8 @@ impl FlowTable {
     /// have expired without being noticed yet: see [`is_expired`](Self::is_expired).
     #[inline]
     pub fn lookup(&self, key: &FlowKey, hash: u64) -> Option<u32> {
-        self.index.lookup(hash, |number| self.slab[number].compiled.matches(key))
+        self.index
+            .lookup(hash, |number| self.slab[number].compiled.matches(key))
     }
 
     /// The record with this number, which [`lookup`](Self::lookup) or a handle gave.
@@ -226,7 +237,10 @@ impl FlowTable {
             self.end(victim, EndReason::Evicted, &mut ended);
         }
         let queue = self.queue_of(&record.compiled, class, hashes[0], now);
-        let record = Record { last_use: now.nanos(), ..record };
+        let record = Record {
+            last_use: now.nanos(),
+            ..record
+        };
         let handle = self.slab.insert(record).ok_or(InsertError::Full)?;
         self.wheel.link(&mut self.slab, handle.number, queue);
         for hash in hashes {
@@ -250,9 +264,14 @@ impl FlowTable {
         now: Instant,
         ended: &mut impl FnMut(Ended<'_>),
     ) -> Result<(), InsertError> {
-        let Some(number) = self.lookup(key, hash) else { return Ok(()) };
+        let Some(number) = self.lookup(key, hash) else {
+            return Ok(());
+        };
         if !self.is_expired(&self.slab[number], now) {
-            return Err(InsertError::KeyInUse { direction: key.direction, number });
+            return Err(InsertError::KeyInUse {
+                direction: key.direction,
+                number,
+            });
         }
         self.end(number, EndReason::Expired, ended);
         Ok(())
@@ -272,7 +291,11 @@ impl FlowTable {
 
     /// Ends a flow: what the table knew of it is handed over and forgotten.
     fn end(&mut self, number: u32, why: EndReason, ended: &mut impl FnMut(Ended<'_>)) {
-        ended(Ended { handle: self.slab.handle(number), record: &self.slab[number], why });
+        ended(Ended {
+            handle: self.slab.handle(number),
+            record: &self.slab[number],
+            why,
+        });
         self.remove(number);
     }
 
@@ -300,7 +323,8 @@ impl FlowTable {
 
     #[cold]
     fn reclass_changed(&mut self, number: u32, class: FlowClass) {
-        let answered = self.slab[number].class() == FlowClass::Opening && class > FlowClass::Closing;
+        let answered =
+            self.slab[number].class() == FlowClass::Opening && class > FlowClass::Closing;
         let queue = QueueId::new(class, self.slab[number].compiled.protocol, false);
         self.wheel.unlink(&mut self.slab, number);
         self.wheel.link(&mut self.slab, number, queue);
@@ -321,10 +345,19 @@ impl FlowTable {
     /// Where a new flow waits. Half-open ones of the guest towards who answered lately stand apart from the rest, so
     /// that a flood into the blue does not drive them out before the answer comes. One in sixteen of the others is
     /// put there by lot, or nobody could ever answer for the first time during a flood.
-    fn queue_of(&self, compiled: &CompiledFlow, class: FlowClass, hash: u64, now: Instant) -> QueueId {
+    fn queue_of(
+        &self,
+        compiled: &CompiledFlow,
+        class: FlowClass,
+        hash: u64,
+        now: Instant,
+    ) -> QueueId {
         let hopeful = class == FlowClass::Opening
             && compiled.flags & CompiledFlow::FLAG_BEGAN_OUT != 0
-            && (lot(hash ^ now.nanos()) || self.recent.contains(remote_hash(&self.hasher, compiled), now));
+            && (lot(hash ^ now.nanos())
+                || self
+                    .recent
+                    .contains(remote_hash(&self.hasher, compiled), now));
         QueueId::new(class, compiled.protocol, hopeful)
     }
 
@@ -369,7 +402,11 @@ impl FlowTable {
     /// while it is used: a flow that is there all the time is met exactly once.
     pub fn flows_from(&self, cursor: u32, max: u32) -> FlowPage<'_> {
         let end = self.slab.high().min(cursor.saturating_add(max));
-        FlowPage { table: self, at: cursor, end }
+        FlowPage {
+            table: self,
+            at: cursor,
+            end,
+        }
     }
 
     /// Octets of memory for each connection, both directions: its record and its share of the index, all of it in
@@ -420,7 +457,11 @@ impl<'a> Iterator for FlowPage<'a> {
 /// The hash of a connection's other end, as the guest sees it.
 fn remote_hash(hasher: &FlowHasher, compiled: &CompiledFlow) -> u64 {
     let guest = &compiled.guest;
-    hasher.end(Addr::from_octets(guest.remote), guest.remote_port, compiled.protocol)
+    hasher.end(
+        Addr::from_octets(guest.remote),
+        guest.remote_port,
+        compiled.protocol,
+    )
 }
 
 /// True for one in sixteen values.

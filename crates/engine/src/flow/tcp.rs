@@ -208,7 +208,10 @@ impl TcpState {
     #[inline]
     #[must_use]
     pub fn from_number(number: u8) -> Self {
-        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+        Self::ALL
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The name as it stands in listings.
@@ -245,7 +248,11 @@ mod tests {
     const FIN_ACK: u8 = FIN | ACK;
 
     fn run(segments: &[(Direction, u8)]) -> TcpState {
-        segments.iter().fold(TcpState::None, |state, &(direction, flags)| state.next(direction, flags))
+        segments
+            .iter()
+            .fold(TcpState::None, |state, &(direction, flags)| {
+                state.next(direction, flags)
+            })
     }
 
     use Direction::{In, Out};
@@ -253,28 +260,112 @@ mod tests {
     #[test]
     fn conversations_end_where_they_should() {
         let cases: &[(&str, &[(Direction, u8)], TcpState)] = &[
-            ("handshake of the guest", &[(Out, SYN), (In, SYN_ACK), (Out, ACK)], TcpState::Established),
-            ("handshake of the other end", &[(In, SYN), (Out, SYN_ACK), (In, ACK)], TcpState::Established),
-            ("simultaneous open", &[(Out, SYN), (In, SYN), (Out, SYN_ACK), (In, SYN_ACK), (Out, ACK)], TcpState::Established),
+            (
+                "handshake of the guest",
+                &[(Out, SYN), (In, SYN_ACK), (Out, ACK)],
+                TcpState::Established,
+            ),
+            (
+                "handshake of the other end",
+                &[(In, SYN), (Out, SYN_ACK), (In, ACK)],
+                TcpState::Established,
+            ),
+            (
+                "simultaneous open",
+                &[
+                    (Out, SYN),
+                    (In, SYN),
+                    (Out, SYN_ACK),
+                    (In, SYN_ACK),
+                    (Out, ACK),
+                ],
+                TcpState::Established,
+            ),
             ("unanswered", &[(Out, SYN), (Out, SYN)], TcpState::SynOut),
             ("challenge ACK", &[(Out, SYN), (In, ACK)], TcpState::SynOut),
             ("refused", &[(Out, SYN), (In, RST | ACK)], TcpState::Reset),
-            ("sender resets its own SYN", &[(Out, SYN), (Out, RST)], TcpState::SynOut),
-            ("scanner resets after the answer", &[(In, SYN), (Out, SYN_ACK), (In, RST)], TcpState::Reset),
-            ("responder's data before the ACK", &[(Out, SYN), (In, SYN_ACK), (In, ACK)], TcpState::SynReceivedOut),
+            (
+                "sender resets its own SYN",
+                &[(Out, SYN), (Out, RST)],
+                TcpState::SynOut,
+            ),
+            (
+                "scanner resets after the answer",
+                &[(In, SYN), (Out, SYN_ACK), (In, RST)],
+                TcpState::Reset,
+            ),
+            (
+                "responder's data before the ACK",
+                &[(Out, SYN), (In, SYN_ACK), (In, ACK)],
+                TcpState::SynReceivedOut,
+            ),
             ("adopted", &[(Out, ACK), (In, ACK)], TcpState::Established),
-            ("adopted, alone", &[(In, ACK), (In, ACK), (In, RST)], TcpState::AdoptedIn),
-            ("adopted at its end", &[(Out, FIN_ACK), (In, FIN_ACK)], TcpState::Closing),
-            ("adopted half-closed", &[(Out, FIN_ACK), (In, ACK)], TcpState::FinOut),
-            ("half-closed", &[(Out, ACK), (In, ACK), (In, FIN_ACK), (Out, ACK), (In, ACK)], TcpState::FinIn),
-            ("closed", &[(Out, ACK), (In, ACK), (In, FIN_ACK), (Out, FIN_ACK), (In, ACK)], TcpState::Closing),
-            ("closed, then RST", &[(Out, ACK), (In, FIN_ACK), (Out, FIN_ACK), (In, RST)], TcpState::Closing),
-            ("reset", &[(Out, ACK), (In, ACK), (In, RST)], TcpState::Reset),
-            ("reset, rest of a burst", &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (Out, ACK)], TcpState::ResetOut),
-            ("reset again", &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, RST)], TcpState::Reset),
-            ("forged reset", &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, ACK)], TcpState::Established),
-            ("forged reset, FIN", &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, FIN_ACK)], TcpState::FinIn),
-            ("SYN into an established one", &[(Out, ACK), (In, ACK), (In, SYN)], TcpState::Established),
+            (
+                "adopted, alone",
+                &[(In, ACK), (In, ACK), (In, RST)],
+                TcpState::AdoptedIn,
+            ),
+            (
+                "adopted at its end",
+                &[(Out, FIN_ACK), (In, FIN_ACK)],
+                TcpState::Closing,
+            ),
+            (
+                "adopted half-closed",
+                &[(Out, FIN_ACK), (In, ACK)],
+                TcpState::FinOut,
+            ),
+            (
+                "half-closed",
+                &[(Out, ACK), (In, ACK), (In, FIN_ACK), (Out, ACK), (In, ACK)],
+                TcpState::FinIn,
+            ),
+            (
+                "closed",
+                &[
+                    (Out, ACK),
+                    (In, ACK),
+                    (In, FIN_ACK),
+                    (Out, FIN_ACK),
+                    (In, ACK),
+                ],
+                TcpState::Closing,
+            ),
+            (
+                "closed, then RST",
+                &[(Out, ACK), (In, FIN_ACK), (Out, FIN_ACK), (In, RST)],
+                TcpState::Closing,
+            ),
+            (
+                "reset",
+                &[(Out, ACK), (In, ACK), (In, RST)],
+                TcpState::Reset,
+            ),
+            (
+                "reset, rest of a burst",
+                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (Out, ACK)],
+                TcpState::ResetOut,
+            ),
+            (
+                "reset again",
+                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, RST)],
+                TcpState::Reset,
+            ),
+            (
+                "forged reset",
+                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, ACK)],
+                TcpState::Established,
+            ),
+            (
+                "forged reset, FIN",
+                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, FIN_ACK)],
+                TcpState::FinIn,
+            ),
+            (
+                "SYN into an established one",
+                &[(Out, ACK), (In, ACK), (In, SYN)],
+                TcpState::Established,
+            ),
         ];
         for (name, segments, expected) in cases {
             assert_eq!(run(segments), *expected, "{name}");
@@ -284,8 +375,17 @@ mod tests {
     #[test]
     fn only_ended_connections_are_reopened() {
         for state in TcpState::ALL {
-            assert_eq!(state.reopened_by(SYN), state.class() == FlowClass::Closing, "{}", state.name());
-            assert!(!state.reopened_by(SYN_ACK) && !state.reopened_by(ACK) && !state.reopened_by(SYN | RST));
+            assert_eq!(
+                state.reopened_by(SYN),
+                state.class() == FlowClass::Closing,
+                "{}",
+                state.name()
+            );
+            assert!(
+                !state.reopened_by(SYN_ACK)
+                    && !state.reopened_by(ACK)
+                    && !state.reopened_by(SYN | RST)
+            );
         }
     }
 
@@ -295,7 +395,13 @@ mod tests {
             assert_eq!(state.number(), number);
             assert_eq!(TcpState::from_number(number), state);
             assert_eq!(state.mirrored().mirrored(), state);
-            assert!(TcpState::ALL.iter().filter(|other| other.name() == state.name()).count() == 1);
+            assert!(
+                TcpState::ALL
+                    .iter()
+                    .filter(|other| other.name() == state.name())
+                    .count()
+                    == 1
+            );
         }
         assert_eq!(TcpState::from_number(16), TcpState::None);
     }

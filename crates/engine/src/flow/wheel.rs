@@ -67,8 +67,11 @@ impl QueueId {
         Self::Established,
     ];
     const PLAIN: [Self; 3] = [Self::TcpHalfOpen, Self::Unanswered, Self::IcmpUnanswered];
-    const HOPEFUL: [Self; 3] =
-        [Self::TcpHalfOpenHopeful, Self::UnansweredHopeful, Self::IcmpUnansweredHopeful];
+    const HOPEFUL: [Self; 3] = [
+        Self::TcpHalfOpenHopeful,
+        Self::UnansweredHopeful,
+        Self::IcmpUnansweredHopeful,
+    ];
     const ANSWERED: [Self; 2] = [Self::Answered, Self::IcmpAnswered];
 
     /// The queue of a connection of this class and protocol; `hopeful` is asked for half-open ones only.
@@ -106,7 +109,9 @@ impl QueueId {
         match self {
             Self::TcpHalfOpen | Self::TcpHalfOpenHopeful => timeouts.tcp_half_open,
             Self::Unanswered | Self::UnansweredHopeful => timeouts.unanswered,
-            Self::IcmpUnanswered | Self::IcmpUnansweredHopeful | Self::IcmpAnswered => timeouts.icmp,
+            Self::IcmpUnanswered | Self::IcmpUnansweredHopeful | Self::IcmpAnswered => {
+                timeouts.icmp
+            }
             Self::Closing => timeouts.tcp_closing,
             Self::Answered => timeouts.answered,
             Self::Established => timeouts.tcp_established,
@@ -127,7 +132,9 @@ impl QueueId {
 /// The class of the queue with this number; of numbers that no queue has, the least valuable.
 #[inline]
 pub(super) fn class_of(queue: u8) -> FlowClass {
-    QueueId::ALL.get(usize::from(queue)).map_or(FlowClass::Opening, |queue| queue.class())
+    QueueId::ALL
+        .get(usize::from(queue))
+        .map_or(FlowClass::Opening, |queue| queue.class())
 }
 
 /// The flows of one timeout, by their last use.
@@ -151,12 +158,21 @@ impl Queue {
         while timeout >> shift > MAX_WIDTH {
             shift += 1;
         }
-        Self { timeout, shift, len: 0, base: 0, occupied: 0 }
+        Self {
+            timeout,
+            shift,
+            len: 0,
+            base: 0,
+            occupied: 0,
+        }
     }
 
     /// The oldest tick whose list holds a record.
     fn oldest(&self) -> Option<u64> {
-        let ahead = self.occupied.rotate_right(list_of(self.base)).trailing_zeros();
+        let ahead = self
+            .occupied
+            .rotate_right(list_of(self.base))
+            .trailing_zeros();
         (ahead < LISTS).then(|| self.base + u64::from(ahead))
     }
 
@@ -168,7 +184,10 @@ impl Queue {
             return tick;
         };
         let span = u64::from(LISTS - 1);
-        let behind = self.occupied.rotate_right(list_of(self.base)).leading_zeros();
+        let behind = self
+            .occupied
+            .rotate_right(list_of(self.base))
+            .leading_zeros();
         let newest = self.base + (span - u64::from(behind));
         let tick = tick.clamp(newest.saturating_sub(span), oldest.saturating_add(span));
         self.base = oldest.min(tick);
@@ -203,7 +222,10 @@ pub(super) struct Wheel {
 
 impl Wheel {
     pub(super) fn new(capacity: u32, timeouts: &Timeouts) -> Self {
-        let lists = (LIST..).map(|list| Ends { first: list, last: list });
+        let lists = (LIST..).map(|list| Ends {
+            first: list,
+            last: list,
+        });
         Self {
             queues: QueueId::ALL.map(|id| Queue::new(id.timeout(timeouts))),
             lists: lists.take(QUEUES * at(LISTS)).collect(),
@@ -219,13 +241,20 @@ impl Wheel {
 
     /// How many flows of this class there are.
     pub(super) fn population(&self, class: FlowClass) -> u32 {
-        QueueId::ALL.iter().filter(|id| id.class() == class).map(|id| self.queues[id.index()].len).sum()
+        QueueId::ALL
+            .iter()
+            .filter(|id| id.class() == class)
+            .map(|id| self.queues[id.index()].len)
+            .sum()
     }
 
     /// Whether a record's idle time is over.
     #[inline]
     pub(super) fn is_expired(&self, queue: u8, last_use: u64, now: Instant) -> bool {
-        let timeout = self.queues.get(usize::from(queue)).map_or(0, |queue| queue.timeout);
+        let timeout = self
+            .queues
+            .get(usize::from(queue))
+            .map_or(0, |queue| queue.timeout);
         now.nanos().saturating_sub(last_use) >= timeout
     }
 
@@ -258,7 +287,10 @@ impl Wheel {
     /// Chains the lists of a queue from the oldest to the newest, and leaves them empty.
     fn join(&mut self, slab: &mut Slab, id: QueueId, queue: &Queue, oldest: u64) -> Ends {
         let empty = list_number(id, oldest);
-        let mut joined = Ends { first: empty, last: empty };
+        let mut joined = Ends {
+            first: empty,
+            last: empty,
+        };
         for ahead in 0..u64::from(LISTS) {
             let tick = oldest.wrapping_add(ahead);
             if queue.occupied >> list_of(tick) & 1 == 0 {
@@ -273,7 +305,10 @@ impl Wheel {
                 self.set_prev(slab, first, joined.last);
                 joined.last = last;
             }
-            self.lists[at(list ^ LIST)] = Ends { first: list, last: list };
+            self.lists[at(list ^ LIST)] = Ends {
+                first: list,
+                last: list,
+            };
         }
         joined
     }
@@ -333,13 +368,20 @@ impl Wheel {
 
     /// A record whose idle time is over; it is still in its list. Each record that is looked at costs one of
     /// `budget`.
-    pub(super) fn next_expired(&mut self, slab: &mut Slab, now: Instant, budget: &mut u32) -> Option<u32> {
+    pub(super) fn next_expired(
+        &mut self,
+        slab: &mut Slab,
+        now: Instant,
+        budget: &mut u32,
+    ) -> Option<u32> {
         let mut idle = 0;
         while idle < QUEUES && *budget > 0 {
             let id = QueueId::ALL[self.turn];
             self.turn = (self.turn + 1) % QUEUES;
             let timeout = self.queues[id.index()].timeout;
-            let due = self.head(id).filter(|&(_, end)| now.nanos() >= end.saturating_add(timeout));
+            let due = self
+                .head(id)
+                .filter(|&(_, end)| now.nanos() >= end.saturating_add(timeout));
             let Some((number, end)) = due else {
                 idle += 1;
                 continue;
@@ -360,12 +402,20 @@ impl Wheel {
     /// new flows shall not just drive out one another: while there are few half-open (or answered) ones, one of the
     /// next class goes, unless the half-open one has been idle for long.
     pub(super) fn victim(&mut self, slab: &mut Slab, now: Instant) -> Option<u32> {
-        let len = |ids: &[QueueId]| ids.iter().map(|id| self.queues[id.index()].len).sum::<u32>();
+        let len = |ids: &[QueueId]| {
+            ids.iter()
+                .map(|id| self.queues[id.index()].len)
+                .sum::<u32>()
+        };
         let (plain, hopeful) = (len(&QueueId::PLAIN), len(&QueueId::HOPEFUL));
         let (closing, answered) = (len(&[QueueId::Closing]), len(&QueueId::ANSWERED));
         let established = len(&[QueueId::Established]);
         // Each half of the half-open ones is safe from a flood of the other.
-        let opening = if plain >= hopeful { QueueId::PLAIN } else { QueueId::HOPEFUL };
+        let opening = if plain >= hopeful {
+            QueueId::PLAIN
+        } else {
+            QueueId::HOPEFUL
+        };
         let others: &[QueueId] = if closing > 0 {
             &[QueueId::Closing]
         } else if answered > 0 && (answered >= self.share || established == 0) {

@@ -38,7 +38,11 @@ impl Attack {
 
     fn flood(&mut self, now: Instant) {
         for n in 0..NEW_FLOWS_PER_MILLI {
-            let protocol = if n % 2 == 0 { protocol::TCP } else { protocol::UDP };
+            let protocol = if n % 2 == 0 {
+                protocol::TCP
+            } else {
+                protocol::UDP
+            };
             let [a, b, ..] = self.random().to_le_bytes();
             let flow = record(protocol, u16::from_le_bytes([a, b]), self.random(), 80);
             self.open(flow, now);
@@ -46,7 +50,12 @@ impl Attack {
     }
 
     fn query(n: u64) -> Record {
-        record(protocol::UDP, u16::try_from(n % 60_000).unwrap(), RESOLVER, 53)
+        record(
+            protocol::UDP,
+            u16::try_from(n % 60_000).unwrap(),
+            RESOLVER,
+            53,
+        )
     }
 
     /// The answer to a question, if its flow is still there.
@@ -86,7 +95,12 @@ fn attack(capacity: u32) {
         answered: 0,
     };
     for n in 0..CONNECTIONS {
-        add(&mut attack.table, Attack::connection(n), FlowClass::Established, millis(0));
+        add(
+            &mut attack.table,
+            Attack::connection(n),
+            FlowClass::Established,
+            millis(0),
+        );
     }
     // The table is full before the first question: the resolver never answered before.
     while attack.table.len() < capacity {
@@ -104,14 +118,25 @@ fn attack(capacity: u32) {
         attack.connections(at);
         attack.table.expire(now, 64, |_| ());
     }
-    let Attack { lost_at_first, lost, answered, .. } = attack;
+    let Attack {
+        lost_at_first,
+        lost,
+        answered,
+        ..
+    } = attack;
     // Those that were under way when the first answer came.
-    assert!(lost <= DNS_ANSWER_AFTER / DNS_INTERVAL, "{lost} of {answered} at {capacity}");
+    assert!(
+        lost <= DNS_ANSWER_AFTER / DNS_INTERVAL,
+        "{lost} of {answered} at {capacity}"
+    );
     // One in a hundred of the whole minute.
     assert!(lost_at_first <= 60, "{lost_at_first} at {capacity}");
     for n in 0..CONNECTIONS {
         let flow = Attack::connection(n);
-        assert!(lookup(&attack.table, &flow, Direction::Out).is_some(), "connection {n}");
+        assert!(
+            lookup(&attack.table, &flow, Direction::Out).is_some(),
+            "connection {n}"
+        );
     }
 }
 

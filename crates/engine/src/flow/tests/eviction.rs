@@ -31,31 +31,76 @@ fn least_valuable_class_first_and_the_longest_idle_of_it() {
             0 => (FlowClass::Established, protocol::TCP),
             1 => (FlowClass::Answered, protocol::UDP),
             2 => (FlowClass::Closing, protocol::TCP),
-            _ => (FlowClass::Opening, [protocol::TCP, protocol::UDP, protocol::ICMP][usize::from(port) / 4 % 3]),
+            _ => (
+                FlowClass::Opening,
+                [protocol::TCP, protocol::UDP, protocol::ICMP][usize::from(port) / 4 % 3],
+            ),
         };
-        add(&mut table, inbound(protocol, port, 1), class, seconds(u64::from(port / 32)));
+        add(
+            &mut table,
+            inbound(protocol, port, 1),
+            class,
+            seconds(u64::from(port / 32)),
+        );
     }
     // Half-open ones that are old, though they are few (64 are safe): all 64, the oldest first.
-    let order: Vec<u16> =
-        (0..64).map(|n| evict(&mut table, inbound(protocol::TCP, 1000 + n, 2), FlowClass::Established, seconds(19))).collect();
+    let order: Vec<u16> = (0..64)
+        .map(|n| {
+            evict(
+                &mut table,
+                inbound(protocol::TCP, 1000 + n, 2),
+                FlowClass::Established,
+                seconds(19),
+            )
+        })
+        .collect();
     assert!(order.iter().all(|port| port % 4 == 3));
     assert!(order.is_sorted_by_key(|port| port / 32), "{order:?}");
     // Then closing ones, then answered ones.
-    let order: Vec<u16> =
-        (0..64).map(|n| evict(&mut table, inbound(protocol::TCP, 2000 + n, 2), FlowClass::Established, seconds(19))).collect();
+    let order: Vec<u16> = (0..64)
+        .map(|n| {
+            evict(
+                &mut table,
+                inbound(protocol::TCP, 2000 + n, 2),
+                FlowClass::Established,
+                seconds(19),
+            )
+        })
+        .collect();
     assert!(order.iter().all(|port| port % 4 == 2));
     assert!(order.is_sorted_by_key(|port| port / 32), "{order:?}");
-    assert_eq!(evict(&mut table, inbound(protocol::TCP, 3000, 2), FlowClass::Established, seconds(19)) % 4, 1);
+    assert_eq!(
+        evict(
+            &mut table,
+            inbound(protocol::TCP, 3000, 2),
+            FlowClass::Established,
+            seconds(19)
+        ) % 4,
+        1
+    );
     assert_eq!(table.population(FlowClass::Answered), 63);
     // 64 answered ones are safe; the longest idle established one goes.
-    assert_eq!(evict(&mut table, inbound(protocol::TCP, 3001, 2), FlowClass::Established, seconds(19)) % 4, 0);
+    assert_eq!(
+        evict(
+            &mut table,
+            inbound(protocol::TCP, 3001, 2),
+            FlowClass::Established,
+            seconds(19)
+        ) % 4,
+        0
+    );
 }
 
 #[test]
 fn what_was_used_is_not_the_longest_idle() {
     let mut table = table(64);
     for port in 0..64 {
-        add(&mut table, inbound(protocol::TCP, port, 1), FlowClass::Established, seconds(0));
+        add(
+            &mut table,
+            inbound(protocol::TCP, port, 1),
+            FlowClass::Established,
+            seconds(0),
+        );
     }
     // All but one are used an hour later.
     for number in (0..64).filter(|&number| number != 40) {
@@ -63,7 +108,12 @@ fn what_was_used_is_not_the_longest_idle() {
     }
     let mut gone: Vec<u16> = Vec::new();
     for n in 0..6 {
-        gone.push(evict(&mut table, inbound(protocol::TCP, 100 + n, 2), FlowClass::Established, seconds(3601)));
+        gone.push(evict(
+            &mut table,
+            inbound(protocol::TCP, 100 + n, 2),
+            FlowClass::Established,
+            seconds(3601),
+        ));
     }
     // Each eviction looks at eight: the idle one is met by the sixth.
     assert!(gone.contains(&40), "{gone:?}");
@@ -73,12 +123,26 @@ fn what_was_used_is_not_the_longest_idle() {
 fn few_new_flows_are_safe_from_newer_ones() {
     let mut table = table(1024);
     for port in 0..1024 {
-        add(&mut table, inbound(protocol::TCP, port, 1), FlowClass::Established, seconds(1));
+        add(
+            &mut table,
+            inbound(protocol::TCP, port, 1),
+            FlowClass::Established,
+            seconds(1),
+        );
     }
     for port in 0..200 {
-        let gone = evict(&mut table, inbound(protocol::UDP, port, 2), FlowClass::Opening, seconds(2));
+        let gone = evict(
+            &mut table,
+            inbound(protocol::UDP, port, 2),
+            FlowClass::Opening,
+            seconds(2),
+        );
         // The first 64 new flows take the place of established ones, the others that of new ones.
-        assert_eq!(table.population(FlowClass::Opening), u32::from(port + 1).min(64), "{gone}");
+        assert_eq!(
+            table.population(FlowClass::Opening),
+            u32::from(port + 1).min(64),
+            "{gone}"
+        );
     }
     assert_eq!(table.population(FlowClass::Established), 1024 - 64);
 }
@@ -111,11 +175,26 @@ fn tables_of_any_size_accept_flows_without_end() {
 fn a_ping_survives_a_flood_of_another_kind() {
     let mut table = table(1024);
     for n in 0..1024 {
-        add(&mut table, inbound(protocol::TCP, n, 1), FlowClass::Opening, millis(0));
+        add(
+            &mut table,
+            inbound(protocol::TCP, n, 1),
+            FlowClass::Opening,
+            millis(0),
+        );
     }
-    evict(&mut table, inbound(protocol::ICMP, 7, 2), FlowClass::Opening, millis(1));
+    evict(
+        &mut table,
+        inbound(protocol::ICMP, 7, 2),
+        FlowClass::Opening,
+        millis(1),
+    );
     for n in 0..1000 {
-        evict(&mut table, inbound(protocol::TCP, n, 3), FlowClass::Opening, millis(2));
+        evict(
+            &mut table,
+            inbound(protocol::TCP, n, 3),
+            FlowClass::Opening,
+            millis(2),
+        );
     }
     assert!(lookup(&table, &inbound(protocol::ICMP, 7, 2), Direction::Out).is_some());
 }
@@ -124,15 +203,30 @@ fn a_ping_survives_a_flood_of_another_kind() {
 fn who_answered_lately_is_given_more_time() {
     let mut table = table(1024);
     let server = 0x0808_0808;
-    let first = add(&mut table, record(protocol::UDP, 1, server, 53), FlowClass::Opening, seconds(1));
+    let first = add(
+        &mut table,
+        record(protocol::UDP, 1, server, 53),
+        FlowClass::Opening,
+        seconds(1),
+    );
     table.reclass(first, FlowClass::Answered);
     for n in 1..1024_u32 {
-        add(&mut table, inbound(protocol::UDP, 9, n), FlowClass::Opening, seconds(1));
+        add(
+            &mut table,
+            inbound(protocol::UDP, 9, n),
+            FlowClass::Opening,
+            seconds(1),
+        );
     }
     let again = record(protocol::UDP, 2, server, 53);
     evict(&mut table, again, FlowClass::Opening, seconds(2));
     for n in 0..10_000_u32 {
-        evict(&mut table, inbound(protocol::UDP, 10, n), FlowClass::Opening, seconds(2));
+        evict(
+            &mut table,
+            inbound(protocol::UDP, 10, n),
+            FlowClass::Opening,
+            seconds(2),
+        );
     }
     assert!(lookup(&table, &again, Direction::Out).is_some());
 }

@@ -55,7 +55,10 @@ fn lookup(table: &FlowTable, record: &Record, direction: Direction) -> Option<u3
 
 /// Adds a flow, and fails where another one ends for it.
 fn add(table: &mut FlowTable, record: Record, class: FlowClass, now: Instant) -> u32 {
-    table.insert(record, class, now, |_| panic!("there was room")).unwrap().number
+    table
+        .insert(record, class, now, |_| panic!("there was room"))
+        .unwrap()
+        .number
 }
 
 /// No entry, list or count is left of flows that are gone.
@@ -68,8 +71,12 @@ fn assert_empty(table: &FlowTable) {
     assert_eq!(table.flows_from(0, u32::MAX).count(), 0);
 }
 
-const CLASSES: [FlowClass; 4] =
-    [FlowClass::Opening, FlowClass::Closing, FlowClass::Answered, FlowClass::Established];
+const CLASSES: [FlowClass; 4] = [
+    FlowClass::Opening,
+    FlowClass::Closing,
+    FlowClass::Answered,
+    FlowClass::Established,
+];
 
 #[test]
 fn a_flow_is_found_from_both_sides() {
@@ -98,14 +105,18 @@ fn a_key_in_use_is_named() {
     let flow = record(protocol::UDP, 1024, 1, 53);
     let number = add(&mut table, flow, FlowClass::Opening, seconds(1));
     let direction = Direction::Out;
-    let again = table.insert(flow, FlowClass::Opening, seconds(2), |_| panic!("nothing ends"));
+    let again = table.insert(flow, FlowClass::Opening, seconds(2), |_| {
+        panic!("nothing ends")
+    });
     assert_eq!(again, Err(InsertError::KeyInUse { direction, number }));
 
     // Another socket of the guest, translated to the same port.
     let mut other = flow;
     other.compiled.guest.local_port = 1025;
     let direction = Direction::In;
-    let taken = table.insert(other, FlowClass::Opening, seconds(2), |_| panic!("nothing ends"));
+    let taken = table.insert(other, FlowClass::Opening, seconds(2), |_| {
+        panic!("nothing ends")
+    });
     assert_eq!(taken, Err(InsertError::KeyInUse { direction, number }));
     assert_eq!((table.len(), table.index_entries()), (1, 2));
 
@@ -116,21 +127,34 @@ fn a_key_in_use_is_named() {
         ended += 1;
     });
     assert_eq!((ended, table.len(), table.index_entries()), (1, 1, 2));
-    assert_eq!(lookup(&table, &other, Direction::In), Some(handle.unwrap().number));
+    assert_eq!(
+        lookup(&table, &other, Direction::In),
+        Some(handle.unwrap().number)
+    );
 }
 
 #[test]
 fn an_old_handle_meets_no_new_flow() {
     let mut table = table(1);
     let flow = record(protocol::UDP, 1024, 1, 53);
-    let old = table.insert(flow, FlowClass::Opening, seconds(1), |_| ()).unwrap();
+    let old = table
+        .insert(flow, FlowClass::Opening, seconds(1), |_| ())
+        .unwrap();
     assert_eq!(table.resolve(old), Some(old.number));
     table.remove(old.number);
     assert_eq!(table.resolve(old), None);
-    let new = table.insert(flow, FlowClass::Opening, seconds(1), |_| ()).unwrap();
+    let new = table
+        .insert(flow, FlowClass::Opening, seconds(1), |_| ())
+        .unwrap();
     assert_eq!(old.number, new.number);
     assert_eq!(table.resolve(old), None);
-    assert_eq!(table.resolve(FlowHandle { number: 7, serial: 1 }), None);
+    assert_eq!(
+        table.resolve(FlowHandle {
+            number: 7,
+            serial: 1
+        }),
+        None
+    );
 }
 
 #[test]
@@ -153,7 +177,12 @@ fn capacity_has_bounds() {
 fn a_walk_meets_every_flow_once() {
     let mut table = table(1000);
     for port in 0..500 {
-        add(&mut table, record(protocol::UDP, port, 1, 53), FlowClass::Opening, seconds(1));
+        add(
+            &mut table,
+            record(protocol::UDP, port, 1, 53),
+            FlowClass::Opening,
+            seconds(1),
+        );
     }
     for number in (0..500).step_by(3) {
         table.remove(number);
@@ -165,6 +194,8 @@ fn a_walk_meets_every_flow_once() {
         cursor = page.next_cursor();
         met.extend(page.map(|(handle, record)| (handle.number, record.compiled.guest.local_port)));
     }
-    let left = (0..500_u16).filter(|port| port % 3 != 0).map(|port| (u32::from(port), port));
+    let left = (0..500_u16)
+        .filter(|port| port % 3 != 0)
+        .map(|port| (u32::from(port), port));
     assert!(met.into_iter().eq(left));
 }

@@ -128,7 +128,11 @@ impl Pair {
         let full = self.table.len() == CAPACITY;
         let mut ended = Vec::new();
         let result = self.table.insert(new, class, self.now, |end| {
-            ended.push((end.record.compiled.guest.local_port, end.handle.number, end.why));
+            ended.push((
+                end.record.compiled.guest.local_port,
+                end.handle.number,
+                end.why,
+            ));
         });
         for &(port, number, why) in &ended {
             let known = self.model.remove(&port).unwrap();
@@ -149,7 +153,15 @@ impl Pair {
             (Ok(handle), None) => {
                 let number = handle.number;
                 let protocol = Self::protocol(flow);
-                self.model.insert(flow, Flow { protocol, class, last_use: self.now, number });
+                self.model.insert(
+                    flow,
+                    Flow {
+                        protocol,
+                        class,
+                        last_use: self.now,
+                        number,
+                    },
+                );
             }
             (Err(InsertError::KeyInUse { .. }), Some((_, known))) => {
                 assert!(self.now.since(known.last_use) < known.timeout(&self.timeouts));
@@ -167,7 +179,10 @@ impl Pair {
         assert!(count <= budget && usize::try_from(count).unwrap() == ended.len());
         for port in ended {
             let known = self.model.remove(&port).unwrap();
-            assert!(self.now.since(known.last_use) >= known.timeout(&self.timeouts), "early");
+            assert!(
+                self.now.since(known.last_use) >= known.timeout(&self.timeouts),
+                "early"
+            );
         }
     }
 
@@ -176,16 +191,32 @@ impl Pair {
         assert_eq!(self.table.index_entries(), 2 * self.model.len());
         for (&flow, known) in &self.model {
             let record = Self::record(flow);
-            assert_eq!(lookup(&self.table, &record, Direction::Out), Some(known.number));
-            assert_eq!(lookup(&self.table, &record, Direction::In), Some(known.number));
+            assert_eq!(
+                lookup(&self.table, &record, Direction::Out),
+                Some(known.number)
+            );
+            assert_eq!(
+                lookup(&self.table, &record, Direction::In),
+                Some(known.number)
+            );
             let there = self.table.get(known.number);
-            assert_eq!((there.class(), there.last_use), (known.class, known.last_use.nanos()));
+            assert_eq!(
+                (there.class(), there.last_use),
+                (known.class, known.last_use.nanos())
+            );
             let expired = self.now.since(known.last_use) >= known.timeout(&self.timeouts);
             assert_eq!(self.table.is_expired(there, self.now), expired);
         }
         for class in CLASSES {
-            let there = self.model.values().filter(|known| known.class == class).count();
-            assert_eq!(usize::try_from(self.table.population(class)).unwrap(), there);
+            let there = self
+                .model
+                .values()
+                .filter(|known| known.class == class)
+                .count();
+            assert_eq!(
+                usize::try_from(self.table.population(class)).unwrap(),
+                there
+            );
         }
         self.table.check_lists();
     }
