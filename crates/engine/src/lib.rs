@@ -8,16 +8,33 @@
 extern crate alloc;
 
 pub mod addr;
+pub mod classify;
+pub mod counters;
 mod direction;
 mod drop_reason;
 pub mod fields;
 pub mod flow;
+mod fragment;
 pub mod frame;
 pub mod hash;
+mod intern;
 pub mod mapping;
+mod meter;
+mod nat;
 pub mod parse;
 pub mod program;
+mod punt;
 pub mod respond;
+mod shard;
+mod steer;
+pub mod transform;
+mod walk;
 
 pub use direction::Direction;
 pub use drop_reason::DropReason;
+pub use frame::Frame;
+pub use program::Program;
+pub use punt::Punt;
+pub use shard::{Existing, FlowInfo, HandOver, RuleHits, Settings, Shard, Verdict};
+pub use steer::{ShardError, ShardId};
+pub use walk::{LayerTrace, Trace};

@@ -3,6 +3,7 @@
 //! [`FlowTable`] is what a shard uses. Inside, a record's place never changes: the slab holds the records, the index
 //! finds them by key, the wheel knows in which order they end.
 
+mod compiled;
 mod index;
 mod key;
 mod prefetch;
