@@ -116,7 +116,7 @@ pub struct RouterAdvert {
     pub mac: MacAddr,
     /// The router's link-local address, source of the advertisement.
     pub router: Ipv6Addr,
-    /// Seconds for which the router is a default router.
+    /// Seconds for which the router is a default router, and its name servers and search list hold.
     pub lifetime: u16,
     /// Whether addresses come by DHCPv6 (M).
     pub managed: bool,
@@ -130,8 +130,6 @@ pub struct RouterAdvert {
     pub dns: Vec<Ipv6Addr>,
     /// DNS search list (RFC 8106, section 5.2).
     pub search: Vec<String>,
-    /// Seconds for which name servers and search list hold; `u32::MAX` is for ever.
-    pub dns_lifetime: u32,
 }
 
 impl RouterAdvert {
