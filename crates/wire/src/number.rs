@@ -1,4 +1,4 @@
-//! Numbers of header fields: those with a bound, and those with names.
+//! Numbers of header fields: those with a bound, those with names, and codes.
 
 /// A number of fewer bits than its integer: a newtype with `MAX` and a fallible constructor.
 macro_rules! bounded {
@@ -104,4 +104,35 @@ macro_rules! registry {
     };
 }
 
-pub(crate) use {bounded, registry};
+/// The codes of one ICMP type, closed: an unknown code has no meaning.
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$code_doc:meta])* $code:ident = $number:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$code_doc])* $code,)*
+        }
+
+        impl $name {
+            /// The code, where the type has it.
+            #[must_use]
+            pub const fn of_code(code: u8) -> Option<Self> {
+                match code {
+                    $($number => Some(Self::$code),)*
+                    _ => None,
+                }
+            }
+
+            /// The code.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                match self {
+                    $(Self::$code => $number,)*
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {bounded, codes, registry};

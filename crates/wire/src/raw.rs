@@ -87,3 +87,9 @@ pub(crate) fn fill_checksum(
     )
     .map(|_| ())
 }
+
+/// The rest of an ICMP header that holds two words.
+pub(crate) const fn words(high: u16, low: u16) -> [u8; 4] {
+    let ([first, second], [third, fourth]) = (high.to_be_bytes(), low.to_be_bytes());
+    [first, second, third, fourth]
+}
