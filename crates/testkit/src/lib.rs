@@ -1,0 +1,7 @@
+//! What tests and benchmarks share: inputs drawn from a seed, the same on every machine.
+//!
+//! Nothing that is shipped depends on this crate.
+#![forbid(unsafe_code)]
+
+pub mod random;
+pub mod rules;
