@@ -85,6 +85,12 @@ impl Traffic {
         }
     }
 
+    fn add(&mut self, other: &Self) {
+        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
+            cell.add(*more);
+        }
+    }
+
     fn sum(&self, wanted: impl Fn(usize) -> bool) -> Tally {
         let mut sum = Tally::default();
         self.cells.iter().enumerate().filter(|(place, _)| wanted(*place)).for_each(|(_, cell)| sum.add(*cell));
@@ -231,6 +237,27 @@ impl Counters {
         if let Some(counter) = self.drops[side(direction)].get_mut(reason.index()) {
             *counter += 1;
         }
+    }
+
+    /// Adds what another shard of the port has counted.
+    pub fn add(&mut self, other: &Self) {
+        for direction in 0..2 {
+            self.traffic[direction].add(&other.traffic[direction]);
+            self.received[direction] += other.received[direction];
+            self.forwarded[direction] += other.forwarded[direction];
+            self.hairpinned[direction] += other.hairpinned[direction];
+            self.punted[direction] += other.punted[direction];
+            self.handed_over[direction] += other.handed_over[direction];
+            for (drops, more) in self.drops[direction].iter_mut().zip(&other.drops[direction]) {
+                *drops += more;
+            }
+        }
+        self.refusals += other.refusals;
+        self.from_previous_host += other.from_previous_host;
+        self.flows_created += other.flows_created;
+        self.flows_expired += other.flows_expired;
+        self.flows_evicted += other.flows_evicted;
+        self.flows_cut += other.flows_cut;
     }
 
     /// How many packets of a direction were dropped for a reason.

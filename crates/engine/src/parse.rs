@@ -16,7 +16,7 @@ use crate::frame::Segment;
 
 pub(crate) use embedded::Embedded;
 pub(crate) use inner::{check_offload, checksum_offset};
-pub use outer::{Outer, parse_outer};
+pub use outer::{Outer, inner_destination, parse_outer};
 
 /// Where the headers of an Ethernet frame are and what they say; offsets count from the start of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod batch;
 mod compile;
+mod explain;
 mod fast;
 mod keep;
 mod owner;
@@ -21,6 +22,7 @@ use alloc::vec::Vec;
 
 use rackweave_types::Instant;
 
+pub use explain::Explanation;
 pub(crate) use packet::Packet;
 pub use report::{FlowInfo, RuleHits};
 

@@ -1,6 +1,6 @@
 //! The tunnel around a frame from the wire: Ethernet, IPv6, UDP, Geneve (RFC 8926).
 
-use rackweave_types::Vni;
+use rackweave_types::{MacAddr, Vni};
 
 use super::inner::{addr6, be16};
 use super::{ETHERTYPE_IPV6, protocol};
@@ -76,6 +76,15 @@ pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
         read_options(options, &mut outer)?;
     }
     Ok(outer)
+}
+
+/// The Ethernet destination of the frame inside a tunnel: it tells which port a frame from the wire is for.
+///
+/// # Errors
+/// The reason for which the frame is dropped.
+pub fn inner_destination(bytes: &[u8]) -> Result<MacAddr, DropReason> {
+    let outer = parse_outer(bytes)?;
+    super::inner::mac(bytes, usize::from(outer.len)).ok_or(DropReason::Truncated)
 }
 
 /// Reads the options (RFC 8926, section 3.5): those of our class, refusing unknown critical ones.

@@ -29,7 +29,7 @@ impl Shard {
         {
             return self.established(number, packet, frame, now);
         }
-        self.process_slow(packet, Some((key, hash)), frame, now)
+        self.process_slow(packet, (key, hash), frame, now)
     }
 
     /// Whether a connection's compiled half serves this packet as it is.

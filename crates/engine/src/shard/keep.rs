@@ -50,7 +50,7 @@ impl Shard {
         let before = existing.map(|number| self.table.get(number).compiled);
         let compiled = self.compile(packet, path, before.as_ref())?;
         let gives_way = path.binding.and_then(|binding| binding.evict);
-        if packet.is_trackable() && self.conflicts(&compiled.flow, [existing, gives_way], now) {
+        if packet.is_trackable() && self.conflicts(&compiled.flow, &[existing, gives_way], now) {
             return Err(DropReason::FlowConflict);
         }
         if let Some(meter) = path.meter
@@ -69,7 +69,7 @@ impl Shard {
     }
 
     /// Whether a connection other than these already has one of the keys.
-    pub(super) fn conflicts(&self, flow: &CompiledFlow, known: [Option<u32>; 2], now: Instant) -> bool {
+    pub(super) fn conflicts(&self, flow: &CompiledFlow, known: &[Option<u32>], now: Instant) -> bool {
         FlowKey::all(flow).into_iter().any(|key| {
             let holder = self.table.lookup(&key, self.hasher.hash(&key));
             holder.is_some_and(|number| {
@@ -87,7 +87,9 @@ impl Shard {
         existing: Option<u32>,
         now: Instant,
     ) -> Result<u32, DropReason> {
-        if let Some(evict) = path.binding.and_then(|binding| binding.evict) {
+        if let Some(evict) = path.binding.and_then(|binding| binding.evict)
+            && existing != Some(evict)
+        {
             self.discard(evict, Discard::Evicted);
         }
         let mut flow = compiled.flow;

@@ -1,7 +1,5 @@
 //! ICMP errors: they belong to the connection of the packet they are about.
 
-use alloc::sync::Arc;
-
 use rackweave_types::Instant;
 
 use super::packet::Packet;
@@ -22,27 +20,37 @@ pub(super) struct Related<'p> {
     flow: CompiledFlow,
 }
 
+impl Related<'_> {
+    /// Whether the layers let the error pass.
+    pub(super) const fn passes(&self) -> Result<(), DropReason> {
+        match self.path.end {
+            End::Forward => Ok(()),
+            End::Drop(reason, _) => Err(reason),
+            // A program that answers or queues errors would do so without knowing their connection.
+            End::Hairpin(_) | End::Punt(_) => Err(DropReason::Undecided),
+        }
+    }
+}
+
 impl Shard {
     /// Lets an ICMP error pass to the end of its connection, embedded packet and all.
-    pub(super) fn process_icmp_error(&mut self, packet: &Packet, frame: &mut Frame, now: Instant) -> Verdict {
-        let program = Arc::clone(&self.program);
-        let related = match self.evaluate_error(&program, packet, frame, now, None) {
-            Ok(related) => related,
-            Err(reason) => return self.refused(packet.direction, reason),
-        };
+    pub(super) fn forward_error(
+        &mut self,
+        related: &Related<'_>,
+        packet: &Packet,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Verdict {
         self.count_rules(&related.path);
-        match related.path.end {
-            End::Forward => {}
-            End::Drop(reason, _) => return self.refused(packet.direction, reason),
-            // A program that answers or queues errors would do so without knowing their connection.
-            End::Hairpin(_) | End::Punt(_) => return self.refused(packet.direction, DropReason::Undecided),
+        if let Err(reason) = related.passes() {
+            return self.refused(packet.direction, reason);
         }
         if let Some(meter) = related.path.meter
             && !self.meter_takes(meter, packet, now)
         {
             return self.refused(packet.direction, DropReason::Metered);
         }
-        match self.relay_error(&related, packet, frame) {
+        match self.relay_error(related, packet, frame) {
             Ok(()) => {
                 self.counters.from_previous_host += u64::from(related.path.moved);
                 self.counters.forwarded[side(packet.direction)] += 1;

@@ -9,7 +9,8 @@ use rackweave_types::Instant;
 
 use super::Shard;
 use crate::direction::Direction;
-use crate::flow::{FlowClass, FlowKey, TcpState};
+use crate::flow::{CompiledFlow, FlowClass, FlowKey, Record, TcpState};
+use crate::parse::protocol;
 use crate::program::{Program, RuleId};
 
 /// One connection.
@@ -51,30 +52,37 @@ pub struct RuleHits {
     pub hits: u64,
 }
 
+impl FlowInfo {
+    fn of(record: &Record) -> Self {
+        let [guest, wire] = FlowKey::all(&record.compiled);
+        Self {
+            guest,
+            wire,
+            began: record.compiled.direction(),
+            class: record.class(),
+            tcp: (record.compiled.protocol == protocol::TCP).then(|| record.tcp_state()),
+            packets: record.packets,
+            bytes: record.bytes,
+            start: Instant::from_nanos(record.start),
+            last_use: Instant::from_nanos(record.last_use),
+            kept: record.compiled.flags & CompiledFlow::FLAG_KEPT != 0,
+        }
+    }
+}
+
 impl Shard {
     /// The connections among the next `places` of the table from `cursor` (0 to begin with), and where to go on;
     /// `None` at the end. Packets may be processed between the calls: a connection that is there all the time is met
     /// exactly once.
     pub fn flows(&self, cursor: u32, places: u32) -> (Vec<FlowInfo>, Option<u32>) {
-        use crate::flow::CompiledFlow;
         let page = self.table.flows_from(cursor, places);
         let next = page.next_cursor();
-        let flows = page.map(|(_, record)| {
-            let [guest, wire] = FlowKey::all(&record.compiled);
-            FlowInfo {
-                guest,
-                wire,
-                began: record.compiled.direction(),
-                class: record.class(),
-                tcp: (record.compiled.protocol == 6).then(|| record.tcp_state()),
-                packets: record.packets,
-                bytes: record.bytes,
-                start: Instant::from_nanos(record.start),
-                last_use: Instant::from_nanos(record.last_use),
-                kept: record.compiled.flags & CompiledFlow::FLAG_KEPT != 0,
-            }
-        });
-        (flows.collect(), next)
+        (page.map(|(_, record)| FlowInfo::of(record)).collect(), next)
+    }
+
+    /// One connection, by its number.
+    pub(super) fn flow_info(&self, number: u32) -> FlowInfo {
+        FlowInfo::of(self.table.get(number))
     }
 
     /// The counters of every rule and default of the program.

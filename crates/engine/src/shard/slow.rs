@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use rackweave_types::Instant;
 
 use super::packet::Packet;
+use super::related::Related;
 use super::{HandOver, Shard, Verdict, fast, keep};
 use crate::counters::side;
 use crate::direction::Direction;
@@ -40,6 +41,20 @@ pub(super) enum Discard {
     Evicted,
 }
 
+/// What is to be done with a packet, before any of it is done.
+pub(super) enum Judgement<'p> {
+    /// It is dropped without asking the layers.
+    Refused(DropReason),
+    /// It is another shard's.
+    HandOver(HandOver),
+    /// A current record serves it.
+    Established(u32),
+    /// It is an ICMP error about a connection.
+    Error(Related<'p>),
+    /// The layers have decided.
+    Decided(Evaluation<'p>),
+}
+
 impl Shard {
     /// Fragments, ICMP errors, frames that are not IP, and packets that another shard handed over.
     #[cold]
@@ -50,95 +65,110 @@ impl Shard {
         frame: &mut Frame,
         now: Instant,
     ) -> Verdict {
-        if packet.parsed.fragment.is_some() {
-            match handed.and_then(|handed| handed.fragment) {
-                Some(ports) => packet.set_ports(ports),
-                None => match self.identify_fragment(&mut packet, now) {
-                    Ok(None) => {}
-                    Ok(Some(home)) => return self.hand_over(&packet, HandOver { shard: home, fragment: None }),
-                    Err(reason) => return self.refused(packet.direction, reason),
-                },
-            }
-        }
-        if handed.is_none()
-            && let Some(elsewhere) = self.elsewhere(&packet, frame)
-        {
-            return self.hand_over(&packet, elsewhere);
-        }
-        if packet.parsed.icmp_error {
-            return self.process_icmp_error(&packet, frame, now);
-        }
-        if packet.parsed.is_ip() && !packet.parsed.tagged {
-            let key = packet.key();
-            let hash = self.hasher.hash(&key);
-            return self.process_plain_here(&packet, key, hash, frame, now);
-        }
-        self.process_slow_here(&packet, None, frame, now)
-    }
-
-    /// Finds the ports of a fragment, or remembers them if it is the first; `Some` names another shard that knows.
-    fn identify_fragment(&mut self, packet: &mut Packet, now: Instant) -> Result<Option<u16>, DropReason> {
-        let home = self.fragment_home(packet);
-        if home != self.id.index() {
-            return Ok(Some(home));
-        }
-        if packet.parsed.is_later_fragment() {
-            let ports = self.fragments.recall(packet.direction, &packet.parsed, now);
-            packet.set_ports(ports.ok_or(DropReason::FragmentUnknown)?);
-        } else {
-            let timeout = self.program.timeouts().fragments;
+        let program = Arc::clone(&self.program);
+        let judgement = self.judge(&program, &mut packet, handed, frame, now, None);
+        let first_fragment = packet.parsed.fragment.is_some() && !packet.parsed.is_later_fragment();
+        if first_fragment && self.fragment_home(&packet) == self.id.index() {
+            let timeout = program.timeouts().fragments;
             self.fragments.remember(packet.direction, &packet.parsed, now, timeout);
         }
-        Ok(None)
+        self.finish(judgement, &packet, frame, now)
     }
 
-    fn hand_over(&mut self, packet: &Packet, to: HandOver) -> Verdict {
-        self.counters.handed_over[side(packet.direction)] += 1;
-        Verdict::HandOver(to)
-    }
-
-    /// A packet whose connection is not established for it: of another shard, or for the layers.
+    /// A plain packet that no current record serves: another shard's, or for the layers.
     #[cold]
     pub(super) fn process_slow(
         &mut self,
         packet: &Packet,
-        key: Option<(FlowKey, u64)>,
+        key: (FlowKey, u64),
         frame: &mut Frame,
         now: Instant,
     ) -> Verdict {
         if self.id.count() > 1
             && let Some(elsewhere) = self.elsewhere(packet, frame)
         {
-            return self.hand_over(packet, elsewhere);
+            return self.finish(Judgement::HandOver(elsewhere), packet, frame, now);
         }
-        self.process_slow_here(packet, key, frame, now)
-    }
-
-    /// As the established path, for a packet that is known to be this shard's.
-    fn process_plain_here(
-        &mut self,
-        packet: &Packet,
-        key: FlowKey,
-        hash: u64,
-        frame: &mut Frame,
-        now: Instant,
-    ) -> Verdict {
-        match self.table.lookup(&key, hash) {
-            Some(number) if self.is_current(number, packet, now) => self.established(number, packet, frame, now),
-            _ => self.process_slow_here(packet, Some((key, hash)), frame, now),
-        }
-    }
-
-    /// Asks the layers and does what they decide.
-    fn process_slow_here(
-        &mut self,
-        packet: &Packet,
-        key: Option<(FlowKey, u64)>,
-        frame: &mut Frame,
-        now: Instant,
-    ) -> Verdict {
         let program = Arc::clone(&self.program);
-        let evaluation = self.evaluate(&program, packet, key, now, None);
+        let evaluation = self.evaluate(&program, packet, Some(key), now, None);
+        self.finish(Judgement::Decided(evaluation), packet, frame, now)
+    }
+
+    /// Finds out what is to be done with a packet of any kind; changes nothing but what the packet says of its ports,
+    /// which only the first fragment of a datagram tells.
+    pub(super) fn judge<'p>(
+        &self,
+        program: &'p Program,
+        packet: &mut Packet,
+        handed: Option<HandOver>,
+        frame: &Frame,
+        now: Instant,
+        trace: Option<&mut Trace>,
+    ) -> Judgement<'p> {
+        if packet.parsed.fragment.is_some()
+            && let Err(judgement) = self.identify_fragment(packet, handed, now)
+        {
+            return judgement;
+        }
+        if handed.is_none()
+            && let Some(elsewhere) = self.elsewhere(packet, frame)
+        {
+            return Judgement::HandOver(elsewhere);
+        }
+        if packet.parsed.icmp_error && packet.parsed.is_ip() {
+            return match self.evaluate_error(program, packet, frame, now, trace) {
+                Ok(related) => Judgement::Error(related),
+                Err(reason) => Judgement::Refused(reason),
+            };
+        }
+        let key = (packet.parsed.is_ip() && !packet.parsed.tagged).then(|| packet.key());
+        let key = key.map(|key| (key, self.hasher.hash(&key)));
+        match key.and_then(|(key, hash)| self.table.lookup(&key, hash)) {
+            Some(number) if self.is_current(number, packet, now) => Judgement::Established(number),
+            _ => Judgement::Decided(self.evaluate(program, packet, key, now, trace)),
+        }
+    }
+
+    /// Finds the ports of a fragment that is not the first.
+    fn identify_fragment<'p>(
+        &self,
+        packet: &mut Packet,
+        handed: Option<HandOver>,
+        now: Instant,
+    ) -> Result<(), Judgement<'p>> {
+        if let Some(ports) = handed.and_then(|handed| handed.fragment) {
+            packet.set_ports(ports);
+            return Ok(());
+        }
+        let home = self.fragment_home(packet);
+        if home != self.id.index() {
+            return Err(Judgement::HandOver(HandOver { shard: home, fragment: None }));
+        }
+        if packet.parsed.is_later_fragment() {
+            let ports = self.fragments.recall(packet.direction, &packet.parsed, now);
+            packet.set_ports(ports.ok_or(Judgement::Refused(DropReason::FragmentUnknown))?);
+        }
+        Ok(())
+    }
+
+    /// Does what a judgement says.
+    fn finish(
+        &mut self,
+        judgement: Judgement<'_>,
+        packet: &Packet,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Verdict {
+        let evaluation = match judgement {
+            Judgement::Refused(reason) => return self.refused(packet.direction, reason),
+            Judgement::HandOver(to) => {
+                self.counters.handed_over[side(packet.direction)] += 1;
+                return Verdict::HandOver(to);
+            }
+            Judgement::Established(number) => return self.established(number, packet, frame, now),
+            Judgement::Error(related) => return self.forward_error(&related, packet, frame, now),
+            Judgement::Decided(evaluation) => evaluation,
+        };
         if let Some((number, why)) = evaluation.discard {
             self.discard(number, why);
         }
@@ -243,8 +273,11 @@ impl Shard {
         }
     }
 
-    /// Removes a record and counts why.
+    /// Removes a record, if it is still there, and counts why.
     pub(super) fn discard(&mut self, number: u32, why: Discard) {
+        if !self.table.get(number).is_used() {
+            return;
+        }
         keep::release(&mut self.templates, &mut self.peers, &self.table.get(number).compiled);
         self.table.remove(number);
         match why {

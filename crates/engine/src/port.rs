@@ -1,0 +1,144 @@
+//! A port: one guest NIC, its shards together.
+//!
+//! Workers that share a port take its shards ([`Port::into_shards`]), one each, and pass on what
+//! [`Verdict::HandOver`] says. Where one thread serves the port, [`Port::process`] does the same in place.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use rackweave_types::Instant;
+
+use crate::counters::Counters;
+use crate::direction::Direction;
+use crate::drop_reason::DropReason;
+use crate::flow::TableError;
+use crate::frame::Frame;
+use crate::program::{Limits, Program};
+use crate::shard::{Existing, Explanation, Settings, Shard, Verdict};
+use crate::steer::{ShardError, ShardId};
+
+/// All shards of one guest NIC.
+#[derive(Debug)]
+pub struct Port {
+    shards: Vec<Shard>,
+}
+
+/// Why a port cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortError {
+    /// The count of shards is not a power of two.
+    Shards(ShardError),
+    /// A shard's flow table cannot be made.
+    Table(TableError),
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shards(_) => f.write_str("port cannot be shared out"),
+            Self::Table(_) => f.write_str("no flow table for the port"),
+        }
+    }
+}
+
+impl core::error::Error for PortError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Shards(error) => Some(error),
+            Self::Table(error) => Some(error),
+        }
+    }
+}
+
+impl Port {
+    /// A port of `shards` shards (a power of two) that share its limits evenly; `secret` is drawn once per boot.
+    ///
+    /// # Errors
+    /// Where the count is not a power of two or a flow table cannot be made.
+    pub fn new(
+        shards: u16,
+        secret: [u64; 2],
+        limits: Limits,
+        program: &Arc<Program>,
+    ) -> Result<Self, PortError> {
+        ShardId::new(0, shards).map_err(PortError::Shards)?;
+        let shard = |index| {
+            let shard = ShardId::new(index, shards).map_err(PortError::Shards)?;
+            let settings = Settings { shard, secret, limits };
+            Shard::new(settings, Arc::clone(program)).map_err(PortError::Table)
+        };
+        Ok(Self { shards: (0..shards).map(shard).collect::<Result<_, _>>()? })
+    }
+
+    /// The shards, for workers of their own.
+    #[must_use]
+    pub fn into_shards(self) -> Vec<Shard> {
+        self.shards
+    }
+
+    /// The shards.
+    #[must_use]
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The shards, to take their punts or expire their flows.
+    pub fn shards_mut(&mut self) -> &mut [Shard] {
+        &mut self.shards
+    }
+
+    /// Sends one packet through the shard it belongs to; see [`Shard::process`].
+    pub fn process(&mut self, direction: Direction, frame: &mut Frame, now: Instant) -> Verdict {
+        let mut verdict = match self.at(direction, frame) {
+            Some(shard) => shard.process(direction, frame, now),
+            None => Verdict::Drop(DropReason::WrongShard),
+        };
+        // A fragment goes to the shard that knows its datagram and from there to its flow's: two hops at most.
+        for _ in 0..2 {
+            let Verdict::HandOver(to) = verdict else { return verdict };
+            let Some(shard) = self.shards.get_mut(usize::from(to.shard)) else { break };
+            verdict = shard.process_handed_over(direction, to, frame, now);
+        }
+        match verdict {
+            Verdict::HandOver(_) => Verdict::Drop(DropReason::WrongShard),
+            verdict => verdict,
+        }
+    }
+
+    /// The shard for a frame; the first one also counts what is malformed.
+    fn at(&mut self, direction: Direction, frame: &Frame) -> Option<&mut Shard> {
+        let owner = self.shards.first()?.owner(direction, frame).unwrap_or(0);
+        self.shards.get_mut(usize::from(owner))
+    }
+
+    /// What would become of a packet now; see [`Shard::explain`].
+    #[must_use]
+    pub fn explain(&self, direction: Direction, frame: &Frame, now: Instant) -> Option<Explanation> {
+        let owner = self.shards.first()?.owner(direction, frame).unwrap_or(0);
+        Some(self.shards.get(usize::from(owner))?.explain(direction, frame, now))
+    }
+
+    /// Replaces the program of all shards; see [`Shard::install`].
+    pub fn install(&mut self, program: &Arc<Program>, existing: Existing) {
+        for shard in &mut self.shards {
+            shard.install(Arc::clone(program), existing);
+        }
+    }
+
+    /// What all shards have counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::new();
+        for shard in &self.shards {
+            sum.add(shard.counters());
+        }
+        sum
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn flow_count(&self) -> u32 {
+        self.shards.iter().map(Shard::flow_count).sum()
+    }
+}
