@@ -13,16 +13,14 @@ use core::net::Ipv6Addr;
 
 use self::reply::Message;
 use self::request::{Association, CLIENT_PORT, Request, SERVER_PORT, code, kind};
-use super::packet::{Head, Link, check_upper, emit, is_host, upper};
+use super::packet::{Datagram, Link, check_upper, emit_udp, is_host, udp_payload};
 use super::{Dhcp6, NoAnswer, name};
 use crate::addr::Addr;
 use crate::frame::Frame;
-use crate::parse::{Parsed, protocol};
+use crate::parse::Parsed;
 
 /// `ff02::1:2`, `All_DHCP_Relay_Agents_and_Servers`.
 const ALL_SERVERS: Addr = Addr::from_bits(0xff02_0000_0000_0000_0000_0000_0001_0002);
-/// A UDP header.
-const UDP_LEN: usize = 8;
 
 /// Status codes (RFC 8415, section 21.13).
 mod status {
@@ -37,37 +35,30 @@ mod status {
 /// Answers a client's request.
 pub(super) fn answer(server: &Dhcp6, frame: &mut Frame, parsed: &Parsed) -> Result<(), NoAnswer> {
     let multicast = parsed.dst == ALL_SERVERS;
-    if parsed.is_v4()
-        || parsed.protocol != protocol::UDP
-        || parsed.dst_port != SERVER_PORT
-        || parsed.fragment.is_some()
-        || parsed.src_mac != server.client
-        || !(multicast || parsed.dst == Addr::from(server.server))
-    {
+    let to_server = multicast || parsed.dst == Addr::from(server.server);
+    if parsed.is_v4() || parsed.src_mac != server.client || !to_server {
         return Err(NoAnswer::NotForUs);
     }
+    let payload = udp_payload(frame, parsed, SERVER_PORT)?;
     if !is_host(parsed.src) {
         return Err(NoAnswer::Malformed("source address"));
     }
     check_upper(frame, parsed)?;
-    let request = Request::parse(upper(frame, parsed)?)?;
+    let request = Request::parse(payload)?;
     validate(server, &request)?;
     let message = if multicast {
         respond(server, &request)
     } else {
         unicast(server, &request)
     }?;
-
     let link = Link::new(frame, parsed, server.mac, server.client)?;
-    let head = Head::new(server.server.into(), parsed.src, protocol::UDP);
-    let udp_len = UDP_LEN + message.len();
-    let len = u16::try_from(udp_len).map_err(|_| NoAnswer::NothingToSay)?;
-    emit(frame, &link, &head, udp_len, 6, |udp| {
-        udp[0..2].copy_from_slice(&SERVER_PORT.to_be_bytes());
-        udp[2..4].copy_from_slice(&CLIENT_PORT.to_be_bytes());
-        udp[4..6].copy_from_slice(&len.to_be_bytes());
-        udp[8..].copy_from_slice(&message);
-    })
+    let datagram = Datagram {
+        src: server.server.into(),
+        dst: parsed.src,
+        src_port: SERVER_PORT,
+        dst_port: CLIENT_PORT,
+    };
+    emit_udp(frame, &link, &datagram, &message)
 }
 
 /// Which identifiers a message must and must not have (RFC 8415, section 16).

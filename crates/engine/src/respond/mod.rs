@@ -25,6 +25,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use rackweave_types::MacAddr;
+use rackweave_wire::dhcpv4::Dhcpv4Error;
 use serde::{Deserialize, Serialize};
 
 use crate::drop_reason::DropReason;
@@ -68,6 +69,10 @@ pub enum NoAnswer {
     NotForUs,
     /// The request is malformed; this names the field.
     Malformed(&'static str),
+    /// The DHCPv4 request is malformed.
+    Dhcpv4(Dhcpv4Error),
+    /// What must be said does not fit into what the asker takes.
+    NoRoom,
     /// The packet is well-formed, and its protocol lets nobody answer it.
     NothingToSay,
 }
@@ -77,12 +82,27 @@ impl fmt::Display for NoAnswer {
         match self {
             Self::NotForUs => f.write_str("the request is not for this responder"),
             Self::Malformed(field) => write!(f, "the request's {field} is malformed"),
+            Self::Dhcpv4(_) => f.write_str("the dhcpv4 request is malformed"),
+            Self::NoRoom => f.write_str("the answer does not fit into what the asker takes"),
             Self::NothingToSay => f.write_str("such a packet is never answered"),
         }
     }
 }
 
-impl core::error::Error for NoAnswer {}
+impl core::error::Error for NoAnswer {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Dhcpv4(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Dhcpv4Error> for NoAnswer {
+    fn from(error: Dhcpv4Error) -> Self {
+        Self::Dhcpv4(error)
+    }
+}
 
 impl From<NoAnswer> for DropReason {
     fn from(_: NoAnswer) -> Self {

@@ -13,6 +13,11 @@ pub(super) const HOPS: u8 = 64;
 /// Hop limit of neighbour discovery (RFC 4861, section 7.1): proof that no router forwarded it.
 pub(super) const HOPS_ON_LINK: u8 = 255;
 
+/// A UDP header.
+const UDP_LEN: usize = 8;
+/// The longest request that a service over UDP reads.
+const MAX_REQUEST: usize = 1500;
+
 /// The Ethernet header of an answer: the request's with other addresses, its 802.1Q tag kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
@@ -152,7 +157,7 @@ pub(super) fn emit(
     checksum_at: usize,
     fill: impl FnOnce(&mut [u8]),
 ) -> Result<(), NoAnswer> {
-    let len = u16::try_from(upper_len).map_err(|_| NoAnswer::NothingToSay)?;
+    let len = u16::try_from(upper_len).map_err(|_| NoAnswer::NoRoom)?;
     let l3 = link.octets().len();
     let out = frame.resize_for_overwrite(l3 + head.len() + upper_len);
     let (out_link, packet) = out.split_at_mut(l3);
@@ -162,6 +167,61 @@ pub(super) fn emit(
     fill(upper);
     head.finish(upper, checksum_at);
     Ok(())
+}
+
+/// Ends and ports of a UDP answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Datagram {
+    /// Source; its family is the answer's.
+    pub(super) src: Addr,
+    /// Destination.
+    pub(super) dst: Addr,
+    /// Source port.
+    pub(super) src_port: u16,
+    /// Destination port.
+    pub(super) dst_port: u16,
+}
+
+/// Replaces the frame's contents by a UDP datagram.
+pub(super) fn emit_udp(
+    frame: &mut Frame,
+    link: &Link,
+    datagram: &Datagram,
+    payload: &[u8],
+) -> Result<(), NoAnswer> {
+    let upper_len = UDP_LEN + payload.len();
+    let len = u16::try_from(upper_len).map_err(|_| NoAnswer::NoRoom)?;
+    let head = Head::new(datagram.src, datagram.dst, protocol::UDP);
+    emit(frame, link, &head, upper_len, 6, |udp| {
+        udp[0..2].copy_from_slice(&datagram.src_port.to_be_bytes());
+        udp[2..4].copy_from_slice(&datagram.dst_port.to_be_bytes());
+        udp[4..6].copy_from_slice(&len.to_be_bytes());
+        udp[UDP_LEN..].copy_from_slice(payload);
+    })
+}
+
+/// What the request, a UDP datagram to this port, carries.
+pub(super) fn udp_payload<'a>(
+    frame: &'a Frame,
+    parsed: &Parsed,
+    dst_port: u16,
+) -> Result<&'a [u8], NoAnswer> {
+    if !parsed.is_ip()
+        || parsed.protocol != protocol::UDP
+        || parsed.dst_port != dst_port
+        || parsed.fragment.is_some()
+    {
+        return Err(NoAnswer::NotForUs);
+    }
+    let udp = upper(frame, parsed)?;
+    let len = udp.get(4..6).ok_or(NoAnswer::Malformed("udp header"))?;
+    let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
+    // A service's request is short: what is longer is not worth its walk.
+    if len > UDP_LEN + MAX_REQUEST {
+        return Err(NoAnswer::Malformed("udp length"));
+    }
+    udp.get(UDP_LEN..len)
+        .ok_or(NoAnswer::Malformed("udp length"))
 }
 
 /// What is behind the request's IP header and extension headers, padding cut off.

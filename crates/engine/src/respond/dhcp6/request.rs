@@ -85,11 +85,8 @@ pub(super) struct Association {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a UDP datagram with a client's message.
-    pub(super) fn parse(udp: &'a [u8]) -> Result<Self, NoAnswer> {
-        let len = udp.get(4..6).ok_or(NoAnswer::Malformed("udp header"))?;
-        let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
-        let message = udp.get(8..len).ok_or(NoAnswer::Malformed("udp length"))?;
+    /// Reads a client's message.
+    pub(super) fn parse(message: &'a [u8]) -> Result<Self, NoAnswer> {
         let [kind, a, b, c, options @ ..] = message else {
             return Err(NoAnswer::Malformed("length"));
         };
