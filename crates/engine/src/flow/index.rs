@@ -10,6 +10,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
 use super::TableError;
 use super::prefetch::prefetch;
+use crate::hash::tag_and_place;
 
 /// Entries in a bucket.
 const WAYS: usize = 8;
@@ -172,18 +173,15 @@ impl FlowIndex {
     /// Tag and first bucket of a hash.
     #[inline]
     fn place(&self, hash: u64) -> (u32, u32) {
-        let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-        (
-            u32::from_le_bytes([e, f, g, h]) | 1,
-            u32::from_le_bytes([a, b, c, d]) & self.mask,
-        )
+        let (tag, place) = tag_and_place(hash);
+        (tag | 1, place & self.mask)
     }
 
     /// The other bucket of an entry with this tag, never the same one.
     #[inline]
     fn other(&self, bucket: u32, tag: u32) -> u32 {
-        let [_, _, _, _, a, b, c, d] = u64::from(tag).wrapping_mul(SPREAD).to_le_bytes();
-        bucket ^ (u32::from_le_bytes([a, b, c, d]) | 1) & self.mask
+        let (spread, _) = tag_and_place(u64::from(tag).wrapping_mul(SPREAD));
+        bucket ^ ((spread | 1) & self.mask)
     }
 
     /// How many entries there are, counted one by one.

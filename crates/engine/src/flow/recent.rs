@@ -10,6 +10,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout};
 
 use super::TableError;
 use super::index::at;
+use crate::hash::tag_and_place;
 
 const WAYS: usize = 8;
 
@@ -71,11 +72,8 @@ impl Recent {
     }
 
     fn place(&self, hash: u64) -> (u32, u32) {
-        let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-        (
-            u32::from_le_bytes([e, f, g, h]),
-            u32::from_le_bytes([a, b, c, d]) & self.mask,
-        )
+        let (tag, place) = tag_and_place(hash);
+        (tag, place & self.mask)
     }
 }
 

@@ -227,7 +227,9 @@ impl FlowTable {
     ) -> Result<FlowHandle, InsertError> {
         let keys = FlowKey::all(&record.compiled);
         let hashes = keys.map(|key| self.hasher.hash(&key));
-        hashes.iter().for_each(|&hash| self.index.prefetch(hash));
+        for hash in hashes {
+            self.index.prefetch(hash);
+        }
         for (key, hash) in keys.iter().zip(hashes) {
             self.free_key(key, hash, now, &mut ended)?;
         }

@@ -243,133 +243,127 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use Direction::{In, Out};
 
     const SYN_ACK: u8 = SYN | ACK;
     const FIN_ACK: u8 = FIN | ACK;
 
-    fn run(segments: &[(Direction, u8)]) -> TcpState {
-        segments
-            .iter()
-            .fold(TcpState::None, |state, &(direction, flags)| {
-                state.next(direction, flags)
-            })
+    fn check(name: &str, segments: &[(Direction, u8)], expected: TcpState) {
+        let mut state = TcpState::None;
+        for &(direction, flags) in segments {
+            state = state.next(direction, flags);
+        }
+        assert_eq!(state, expected, "{name}");
     }
-
-    use Direction::{In, Out};
 
     #[test]
     fn conversations_end_where_they_should() {
-        let cases: &[(&str, &[(Direction, u8)], TcpState)] = &[
-            (
-                "handshake of the guest",
-                &[(Out, SYN), (In, SYN_ACK), (Out, ACK)],
-                TcpState::Established,
-            ),
-            (
-                "handshake of the other end",
-                &[(In, SYN), (Out, SYN_ACK), (In, ACK)],
-                TcpState::Established,
-            ),
-            (
-                "simultaneous open",
-                &[
-                    (Out, SYN),
-                    (In, SYN),
-                    (Out, SYN_ACK),
-                    (In, SYN_ACK),
-                    (Out, ACK),
-                ],
-                TcpState::Established,
-            ),
-            ("unanswered", &[(Out, SYN), (Out, SYN)], TcpState::SynOut),
-            ("challenge ACK", &[(Out, SYN), (In, ACK)], TcpState::SynOut),
-            ("refused", &[(Out, SYN), (In, RST | ACK)], TcpState::Reset),
-            (
-                "sender resets its own SYN",
-                &[(Out, SYN), (Out, RST)],
-                TcpState::SynOut,
-            ),
-            (
-                "scanner resets after the answer",
-                &[(In, SYN), (Out, SYN_ACK), (In, RST)],
-                TcpState::Reset,
-            ),
-            (
-                "responder's data before the ACK",
-                &[(Out, SYN), (In, SYN_ACK), (In, ACK)],
-                TcpState::SynReceivedOut,
-            ),
-            ("adopted", &[(Out, ACK), (In, ACK)], TcpState::Established),
-            (
-                "adopted, alone",
-                &[(In, ACK), (In, ACK), (In, RST)],
-                TcpState::AdoptedIn,
-            ),
-            (
-                "adopted at its end",
-                &[(Out, FIN_ACK), (In, FIN_ACK)],
-                TcpState::Closing,
-            ),
-            (
-                "adopted half-closed",
-                &[(Out, FIN_ACK), (In, ACK)],
-                TcpState::FinOut,
-            ),
-            (
-                "half-closed",
-                &[(Out, ACK), (In, ACK), (In, FIN_ACK), (Out, ACK), (In, ACK)],
-                TcpState::FinIn,
-            ),
-            (
-                "closed",
-                &[
-                    (Out, ACK),
-                    (In, ACK),
-                    (In, FIN_ACK),
-                    (Out, FIN_ACK),
-                    (In, ACK),
-                ],
-                TcpState::Closing,
-            ),
-            (
-                "closed, then RST",
-                &[(Out, ACK), (In, FIN_ACK), (Out, FIN_ACK), (In, RST)],
-                TcpState::Closing,
-            ),
-            (
-                "reset",
-                &[(Out, ACK), (In, ACK), (In, RST)],
-                TcpState::Reset,
-            ),
-            (
-                "reset, rest of a burst",
-                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (Out, ACK)],
-                TcpState::ResetOut,
-            ),
-            (
-                "reset again",
-                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, RST)],
-                TcpState::Reset,
-            ),
-            (
-                "forged reset",
-                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, ACK)],
-                TcpState::Established,
-            ),
-            (
-                "forged reset, FIN",
-                &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, FIN_ACK)],
-                TcpState::FinIn,
-            ),
-            (
-                "SYN into an established one",
-                &[(Out, ACK), (In, ACK), (In, SYN)],
-                TcpState::Established,
-            ),
-        ];
-        for (name, segments, expected) in cases {
-            assert_eq!(run(segments), *expected, "{name}");
-        }
+        check(
+            "handshake of the guest",
+            &[(Out, SYN), (In, SYN_ACK), (Out, ACK)],
+            TcpState::Established,
+        );
+        check(
+            "handshake of the other end",
+            &[(In, SYN), (Out, SYN_ACK), (In, ACK)],
+            TcpState::Established,
+        );
+        check(
+            "simultaneous open",
+            &[
+                (Out, SYN),
+                (In, SYN),
+                (Out, SYN_ACK),
+                (In, SYN_ACK),
+                (Out, ACK),
+            ],
+            TcpState::Established,
+        );
+        check("unanswered", &[(Out, SYN), (Out, SYN)], TcpState::SynOut);
+        check("challenge ACK", &[(Out, SYN), (In, ACK)], TcpState::SynOut);
+        check("refused", &[(Out, SYN), (In, RST | ACK)], TcpState::Reset);
+        check(
+            "sender resets its own SYN",
+            &[(Out, SYN), (Out, RST)],
+            TcpState::SynOut,
+        );
+        check(
+            "scanner resets after the answer",
+            &[(In, SYN), (Out, SYN_ACK), (In, RST)],
+            TcpState::Reset,
+        );
+        check(
+            "responder's data before the ACK",
+            &[(Out, SYN), (In, SYN_ACK), (In, ACK)],
+            TcpState::SynReceivedOut,
+        );
+        check("adopted", &[(Out, ACK), (In, ACK)], TcpState::Established);
+        check(
+            "adopted, alone",
+            &[(In, ACK), (In, ACK), (In, RST)],
+            TcpState::AdoptedIn,
+        );
+        check(
+            "adopted at its end",
+            &[(Out, FIN_ACK), (In, FIN_ACK)],
+            TcpState::Closing,
+        );
+        check(
+            "adopted half-closed",
+            &[(Out, FIN_ACK), (In, ACK)],
+            TcpState::FinOut,
+        );
+        check(
+            "half-closed",
+            &[(Out, ACK), (In, ACK), (In, FIN_ACK), (Out, ACK), (In, ACK)],
+            TcpState::FinIn,
+        );
+        check(
+            "closed",
+            &[
+                (Out, ACK),
+                (In, ACK),
+                (In, FIN_ACK),
+                (Out, FIN_ACK),
+                (In, ACK),
+            ],
+            TcpState::Closing,
+        );
+        check(
+            "closed, then RST",
+            &[(Out, ACK), (In, FIN_ACK), (Out, FIN_ACK), (In, RST)],
+            TcpState::Closing,
+        );
+        check(
+            "reset",
+            &[(Out, ACK), (In, ACK), (In, RST)],
+            TcpState::Reset,
+        );
+        check(
+            "reset, rest of a burst",
+            &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (Out, ACK)],
+            TcpState::ResetOut,
+        );
+        check(
+            "reset again",
+            &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, RST)],
+            TcpState::Reset,
+        );
+        check(
+            "forged reset",
+            &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, ACK)],
+            TcpState::Established,
+        );
+        check(
+            "forged reset, FIN",
+            &[(Out, ACK), (In, ACK), (In, RST), (Out, ACK), (In, FIN_ACK)],
+            TcpState::FinIn,
+        );
+        check(
+            "SYN into an established one",
+            &[(Out, ACK), (In, ACK), (In, SYN)],
+            TcpState::Established,
+        );
     }
 
     #[test]

@@ -378,10 +378,10 @@ impl Wheel {
         while idle < QUEUES && *budget > 0 {
             let id = QueueId::ALL[self.turn];
             self.turn = (self.turn + 1) % QUEUES;
-            let timeout = self.queues[id.index()].timeout;
+            let limit = now.nanos().checked_sub(self.queues[id.index()].timeout);
             let due = self
                 .head(id)
-                .filter(|&(_, end)| now.nanos() >= end.saturating_add(timeout));
+                .filter(|&(_, end)| limit.is_some_and(|limit| end <= limit));
             let Some((number, end)) = due else {
                 idle += 1;
                 continue;
@@ -470,7 +470,7 @@ impl Wheel {
 
 /// The link that names the list of a tick.
 fn list_number(id: QueueId, tick: u64) -> u32 {
-    LIST | u32::from(id.number()) * LISTS + list_of(tick)
+    LIST | (u32::from(id.number()) * LISTS + list_of(tick))
 }
 
 #[cfg(test)]

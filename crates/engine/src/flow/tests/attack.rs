@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// How long it lasts, in virtual seconds; a debug build has no time for the whole minute.
-const SECONDS: u64 = if cfg!(debug_assertions) { 3 } else { 60 };
+/// How long it lasts, in virtual seconds. What is in the table is replaced ten times a second or more often, so that
+/// a minute shows no more than this.
+const SECONDS: u64 = if cfg!(debug_assertions) { 3 } else { 20 };
 const NEW_FLOWS_PER_MILLI: u64 = 1000;
 const CONNECTIONS: u16 = 1000;
 const CONNECTION_INTERVAL: u64 = 30_000;

@@ -199,3 +199,41 @@ fn a_walk_meets_every_flow_once() {
         .map(|port| (u32::from(port), port));
     assert!(met.into_iter().eq(left));
 }
+
+#[test]
+fn times_at_the_ends_of_the_scale_are_times() {
+    for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let timeouts = Timeouts {
+            unanswered: timeout,
+            ..Timeouts::default()
+        };
+        let mut table = FlowTable::new(8, &timeouts, FlowHasher::new([7, 11])).unwrap();
+        for (port, nanos) in (0..).zip([u64::MAX, 0, u64::MAX / 2, 1, u64::MAX - 1, u64::MAX]) {
+            let flow = record(protocol::UDP, port, 1, 53);
+            let now = Instant::from_nanos(nanos);
+            add(&mut table, flow, FlowClass::Opening, now);
+            table.touch(table.len() - 1, now);
+            table.check_lists();
+        }
+        table.expire(Instant::from_nanos(u64::MAX), 1000, |end| {
+            assert!(
+                u64::MAX - end.record.last_use
+                    >= u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
+            );
+        });
+        table.check_lists();
+        table.set_timeouts(&Timeouts::default());
+        table.check_lists();
+        for n in 0..100 {
+            let flow = record(protocol::UDP, 100 + n, 1, 53);
+            let result = table.insert(
+                flow,
+                FlowClass::Opening,
+                Instant::from_nanos(u64::MAX),
+                |_| (),
+            );
+            assert!(result.is_ok());
+            table.check_lists();
+        }
+    }
+}

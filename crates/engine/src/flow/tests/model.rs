@@ -88,7 +88,7 @@ impl Pair {
     /// Every second flow shares its wire port with another one of its protocol.
     fn record(flow: u16) -> Record {
         let mut record = record(Self::protocol(flow), flow, 9, 53);
-        if flow % 2 == 0 {
+        if flow.is_multiple_of(2) {
             record.compiled.wire.local_port = 40_000 + flow / 12;
         }
         record
