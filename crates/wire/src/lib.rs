@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod arp;
 pub mod checksum;
 pub mod dhcpv4;
+pub mod dhcpv6;
 pub mod domain;
 pub mod ethernet;
 pub mod geneve;

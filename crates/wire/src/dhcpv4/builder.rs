@@ -31,6 +31,7 @@ const MAX_PART_LEN: usize = 255;
 /// do without. RFC 2132 section 3.3 wants the subnet mask before the routers.
 ///
 /// ```
+/// # use std::net::Ipv4Addr;
 /// # use rackweave_wire::dhcpv4::{Dhcpv4Builder, Dhcpv4BuildError, Dhcpv4View, MessageType};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mac = "02:72:77:00:00:01".parse()?;
@@ -38,10 +39,11 @@ const MAX_PART_LEN: usize = 255;
 /// let discover = Dhcpv4View::parse(&discover)?;
 ///
 /// let mut offer = Dhcpv4Builder::reply(&discover, MessageType::Offer)?;
-/// offer.your_address([10, 0, 0, 5].into());
-/// offer.server_id([10, 0, 0, 1].into())?;
+/// offer.your_address(Ipv4Addr::new(10, 0, 0, 5));
+/// offer.server_id(Ipv4Addr::new(10, 0, 0, 1))?;
 /// offer.lease(3600)?;
-/// assert_eq!(Dhcpv4View::parse(&offer.finish())?.your_address(), [10, 0, 0, 5]);
+/// let offer = offer.finish();
+/// assert_eq!(Dhcpv4View::parse(&offer)?.your_address(), Ipv4Addr::new(10, 0, 0, 5));
 /// # Ok(())
 /// # }
 /// ```

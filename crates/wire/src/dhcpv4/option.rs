@@ -59,21 +59,21 @@ registry! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
     /// A client looks for servers.
-    Discover = 1,
+    Discover,
     /// A server offers an address.
-    Offer = 2,
+    Offer,
     /// A client takes an offer, or keeps its address.
-    Request = 3,
+    Request,
     /// A client found the address in use.
-    Decline = 4,
+    Decline,
     /// A server grants.
-    Ack = 5,
+    Ack,
     /// A server refuses.
-    Nak = 6,
+    Nak,
     /// A client gives its address back.
-    Release = 7,
+    Release,
     /// A client that has an address asks for the rest.
-    Inform = 8,
+    Inform,
 }
 
 impl MessageType {

@@ -405,14 +405,17 @@ proptest! {
 
     #[test]
     fn any_options_are_read_or_refused(
-        mut options in prop::collection::vec((0_u8..=130, prop::collection::vec(any::<u8>(), 0..9)), 0..20),
+        mut options in prop::collection::vec(
+            (0_u8..=130, prop::collection::vec(any::<u8>(), 0..9)), 0..20,
+        ),
         overload in 0_u8..5,
     ) {
         options.push((52, vec![overload]));
-        let bytes: Vec<u8> = options
-            .into_iter()
-            .flat_map(|(code, value)| [vec![code, u8::try_from(value.len()).unwrap()], value].concat())
-            .collect();
+        let mut bytes = Vec::new();
+        for (code, value) in options {
+            bytes.extend([code, u8::try_from(value.len()).unwrap()]);
+            bytes.extend(value);
+        }
         if let Ok(view) = Dhcpv4View::parse(&with_options(&bytes)) {
             prop_assert!(touch(&view) > 0);
         }

@@ -96,7 +96,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_reads_back(list in prop::collection::vec("[a-z0-9-]{1,20}(\\.[a-z]{1,9}){0,3}", 0..5)) {
+    fn what_is_written_reads_back(
+        list in prop::collection::vec("[a-z0-9-]{1,20}(\\.[a-z]{1,9}){0,3}", 0..5),
+    ) {
         let mut buffer = Vec::new();
         for name in &list {
             put(name, &mut buffer).unwrap();
