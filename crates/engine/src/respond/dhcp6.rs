@@ -5,36 +5,26 @@
 //! holds the addresses, further ones hold none; so a client gets the same addresses whatever DUID
 //! and IAID it makes up after a reinstallation.
 
-mod reply;
 mod request;
 
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
-use self::reply::Message;
-use self::request::{Association, CLIENT_PORT, Request, SERVER_PORT, code, kind};
+use rackweave_wire::dhcpv6::{
+    ALL_RELAY_AGENTS_AND_SERVERS, AssociationKind, CLIENT_PORT, Dhcpv6BuildError, Dhcpv6Builder,
+    Duid, MessageType, OptionCode, SERVER_PORT, StatusCode,
+};
+
+use self::request::{Held, Request};
 use super::packet::{Datagram, Link, check_upper, emit_udp, is_host, udp_payload};
 use super::{Dhcp6, NoAnswer, name};
 use crate::addr::Addr;
 use crate::frame::Frame;
 use crate::parse::Parsed;
 
-/// `ff02::1:2`, `All_DHCP_Relay_Agents_and_Servers`.
-const ALL_SERVERS: Addr = Addr::from_bits(0xff02_0000_0000_0000_0000_0000_0001_0002);
-
-/// Status codes (RFC 8415, section 21.13).
-mod status {
-    pub(super) const SUCCESS: u16 = 0;
-    pub(super) const NO_ADDRS_AVAIL: u16 = 2;
-    pub(super) const NO_BINDING: u16 = 3;
-    pub(super) const NOT_ON_LINK: u16 = 4;
-    pub(super) const USE_MULTICAST: u16 = 5;
-    pub(super) const NO_PREFIX_AVAIL: u16 = 6;
-}
-
 /// Answers a client's request.
 pub(super) fn answer(server: &Dhcp6, frame: &mut Frame, parsed: &Parsed) -> Result<(), NoAnswer> {
-    let multicast = parsed.dst == ALL_SERVERS;
+    let multicast = parsed.dst == Addr::from(ALL_RELAY_AGENTS_AND_SERVERS);
     let to_server = multicast || parsed.dst == Addr::from(server.server);
     if parsed.is_v4() || parsed.src_mac != server.client || !to_server {
         return Err(NoAnswer::NotForUs);
@@ -63,30 +53,34 @@ pub(super) fn answer(server: &Dhcp6, frame: &mut Frame, parsed: &Parsed) -> Resu
 
 /// Which identifiers a message must and must not have (RFC 8415, section 16).
 fn validate(server: &Dhcp6, request: &Request<'_>) -> Result<(), NoAnswer> {
-    match request.kind {
-        kind::SOLICIT | kind::CONFIRM | kind::REBIND => {
-            if request.server_id.is_some() {
+    let named = request.server_id.map(Duid::octets);
+    let ours = Duid::link_layer(server.mac);
+    match request.message_type {
+        MessageType::Solicit | MessageType::Confirm | MessageType::Rebind => {
+            if named.is_some() {
                 return Err(NoAnswer::Malformed("server identifier"));
             }
         }
-        kind::INFORMATION => {
+        MessageType::Request | MessageType::Renew | MessageType::Release | MessageType::Decline => {
+            if named.ok_or(NoAnswer::Malformed("server identifier"))? != ours {
+                return Err(NoAnswer::NotForUs);
+            }
+        }
+        MessageType::InformationRequest => {
             // Section 16.12: an identity association, or another server's identifier.
             if !request.associations.is_empty() {
                 return Err(NoAnswer::Malformed("identity association"));
             }
-            if request.server_id.is_some_and(|id| id != duid(server)) {
+            if named.is_some_and(|id| id != ours) {
                 return Err(NoAnswer::NotForUs);
             }
             return Ok(());
         }
-        _ => {
-            let id = request
-                .server_id
-                .ok_or(NoAnswer::Malformed("server identifier"))?;
-            if id != duid(server) {
-                return Err(NoAnswer::NotForUs);
-            }
-        }
+        MessageType::Advertise
+        | MessageType::Reply
+        | MessageType::Reconfigure
+        | MessageType::RelayForward
+        | MessageType::RelayReply => return Err(NoAnswer::NotForUs),
     }
     request
         .client_id
@@ -94,111 +88,119 @@ fn validate(server: &Dhcp6, request: &Request<'_>) -> Result<(), NoAnswer> {
         .ok_or(NoAnswer::Malformed("client identifier"))
 }
 
-/// The server's DUID, made from its link-layer address (RFC 8415, section 11.4).
-fn duid(server: &Dhcp6) -> [u8; 10] {
-    let mut duid = [0, 3, 0, 1, 0, 0, 0, 0, 0, 0];
-    duid[4..].copy_from_slice(&server.mac.octets());
-    duid
+/// The reply to a valid message (RFC 8415, section 18.3).
+fn respond(server: &Dhcp6, request: &Request<'_>) -> Result<Vec<u8>, NoAnswer> {
+    let message_type = match request.message_type {
+        MessageType::Solicit if !request.rapid_commit => MessageType::Advertise,
+        _ => MessageType::Reply,
+    };
+    // Section 18.3.3: no reply where "there were no addresses in any of the IAs sent by the
+    // client".
+    let nothing = request
+        .associations
+        .iter()
+        .all(|held| held.addresses.is_empty());
+    if request.message_type == MessageType::Confirm && nothing {
+        return Err(NoAnswer::NothingToSay);
+    }
+    reply(message_type, server, request, |out| {
+        match request.message_type {
+            MessageType::Confirm => confirm(out, server, request),
+            MessageType::Release | MessageType::Decline => give_back(out, server, request),
+            MessageType::InformationRequest => put_settings(out, server, request),
+            _ => {
+                put_speed(out, request)?;
+                put_associations(out, server, request)?;
+                put_settings(out, server, request)
+            }
+        }
+    })
 }
 
 /// The reply to a message that came to the server's own address, which it never offered (RFC 8415,
 /// section 18.4).
 fn unicast(server: &Dhcp6, request: &Request<'_>) -> Result<Vec<u8>, NoAnswer> {
-    match request.kind {
-        kind::REQUEST | kind::RENEW | kind::RELEASE | kind::DECLINE => {
-            let mut out = begin(kind::REPLY, server, request);
-            out.status(status::USE_MULTICAST);
-            Ok(out.finish())
+    match request.message_type {
+        MessageType::Request | MessageType::Renew | MessageType::Release | MessageType::Decline => {
+            reply(MessageType::Reply, server, request, |out| {
+                out.status(StatusCode::USE_MULTICAST, "").map(|_| ())
+            })
         }
         _ => Err(NoAnswer::NotForUs),
     }
 }
 
-/// The reply to a valid message (RFC 8415, section 18.3).
-fn respond(server: &Dhcp6, request: &Request<'_>) -> Result<Vec<u8>, NoAnswer> {
-    let out = match request.kind {
-        kind::SOLICIT => solicit(server, request),
-        kind::CONFIRM => confirm(server, request)?,
-        kind::RELEASE | kind::DECLINE => give_back(server, request),
-        kind::INFORMATION => {
-            let mut out = begin(kind::REPLY, server, request);
-            put_settings(&mut out, server, request);
-            out
-        }
-        _ => {
-            let mut out = begin(kind::REPLY, server, request);
-            put_associations(&mut out, server, request);
-            put_settings(&mut out, server, request);
-            out
-        }
-    };
+/// A message with the identifiers of both ends and what `fill` adds.
+fn reply(
+    message_type: MessageType,
+    server: &Dhcp6,
+    request: &Request<'_>,
+    fill: impl FnOnce(&mut Dhcpv6Builder) -> Result<(), Dhcpv6BuildError>,
+) -> Result<Vec<u8>, NoAnswer> {
+    let mut out = Dhcpv6Builder::new(message_type, request.xid);
+    identify(&mut out, server, request)
+        .and_then(|()| fill(&mut out))
+        .map_err(|_| NoAnswer::NoRoom)?;
     Ok(out.finish())
 }
 
-/// A message with the identifiers of both ends.
-fn begin(kind: u8, server: &Dhcp6, request: &Request<'_>) -> Message {
-    let mut out = Message::new(kind, request.transaction);
-    out.option(code::SERVER_ID, &[&duid(server)]);
+/// Who answers whom.
+fn identify(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    request: &Request<'_>,
+) -> Result<(), Dhcpv6BuildError> {
+    out.option(OptionCode::SERVER_ID, &Duid::link_layer(server.mac))?;
     if let Some(id) = request.client_id {
-        out.option(code::CLIENT_ID, &[id]);
+        out.client_id(id)?;
     }
-    out
+    Ok(())
 }
 
-/// The reply to a SOLICIT: an offer, or at once the addresses, where the client asks for rapid
-/// commit.
-fn solicit(server: &Dhcp6, request: &Request<'_>) -> Message {
-    let mut out = if request.rapid_commit {
-        let mut out = begin(kind::REPLY, server, request);
-        out.option(code::RAPID_COMMIT, &[]);
-        out
-    } else {
-        let mut out = begin(kind::ADVERTISE, server, request);
-        // Section 18.2.1: with the greatest preference the client does not wait for other servers.
-        out.option(code::PREFERENCE, &[&[u8::MAX]]);
-        out
-    };
-    put_associations(&mut out, server, request);
-    put_settings(&mut out, server, request);
-    out
+/// What saves a client that solicits the wait for other servers: the addresses at once, where it
+/// asks for them, or the greatest preference (RFC 8415, section 18.2.1).
+fn put_speed(out: &mut Dhcpv6Builder, request: &Request<'_>) -> Result<(), Dhcpv6BuildError> {
+    match (request.message_type, request.rapid_commit) {
+        (MessageType::Solicit, true) => out.rapid_commit().map(|_| ()),
+        (MessageType::Solicit, false) => out.preference(u8::MAX).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// The reply to a CONFIRM: whether all the client's addresses are right here.
-fn confirm(server: &Dhcp6, request: &Request<'_>) -> Result<Message, NoAnswer> {
-    let mut addresses = request
-        .associations
-        .iter()
-        .flat_map(|ia| &ia.addresses)
-        .peekable();
-    // Section 18.3.3: "there were no addresses in any of the IAs sent by the client": no reply.
-    if addresses.peek().is_none() {
-        return Err(NoAnswer::NothingToSay);
-    }
+fn confirm(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    request: &Request<'_>,
+) -> Result<(), Dhcpv6BuildError> {
+    let mut addresses = request.associations.iter().flat_map(|held| &held.addresses);
     let right = addresses.all(|address| server.addresses.contains(address));
-    let mut out = begin(kind::REPLY, server, request);
-    out.status(if right {
-        status::SUCCESS
+    let status = if right {
+        StatusCode::SUCCESS
     } else {
-        status::NOT_ON_LINK
-    });
-    Ok(out)
+        StatusCode::NOT_ON_LINK
+    };
+    out.status(status, "").map(|_| ())
 }
 
 /// The reply to a RELEASE or DECLINE: noted, but for associations that the client does not have.
-fn give_back(server: &Dhcp6, request: &Request<'_>) -> Message {
-    let mut out = begin(kind::REPLY, server, request);
-    out.status(status::SUCCESS);
+fn give_back(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    request: &Request<'_>,
+) -> Result<(), Dhcpv6BuildError> {
+    out.status(StatusCode::SUCCESS, "")?;
     let bound = bound(request);
-    for (place, ia) in request.associations.iter().enumerate() {
-        let known = ia
+    for (place, held) in request.associations.iter().enumerate() {
+        let known = held
             .addresses
             .iter()
             .any(|address| server.addresses.contains(address));
         if Some(place) != bound || !known {
-            out.association(ia, None, |out| out.status(status::NO_BINDING));
+            refuse(out, held, StatusCode::NO_BINDING)?;
         }
     }
-    out
+    Ok(())
 }
 
 /// Which association has the addresses: the first for non-temporary ones.
@@ -206,59 +208,100 @@ fn bound(request: &Request<'_>) -> Option<usize> {
     request
         .associations
         .iter()
-        .position(|ia| ia.code == code::IA_NA)
+        .position(|held| held.kind == AssociationKind::Addresses)
 }
 
 /// Answers the associations of a SOLICIT, REQUEST, RENEW or REBIND.
-fn put_associations(out: &mut Message, server: &Dhcp6, request: &Request<'_>) {
+fn put_associations(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    request: &Request<'_>,
+) -> Result<(), Dhcpv6BuildError> {
     let bound = bound(request);
-    let renewal = matches!(request.kind, kind::RENEW | kind::REBIND);
-    for (place, ia) in request.associations.iter().enumerate() {
+    let renewal = matches!(
+        request.message_type,
+        MessageType::Renew | MessageType::Rebind
+    );
+    for (place, held) in request.associations.iter().enumerate() {
         if Some(place) == bound && !server.addresses.is_empty() {
-            put_addresses(out, server, request.kind, ia);
+            put_addresses(out, server, request.message_type, held)?;
             continue;
         }
-        let why = match ia.code {
-            _ if renewal => status::NO_BINDING,
-            code::IA_PD => status::NO_PREFIX_AVAIL,
-            _ => status::NO_ADDRS_AVAIL,
+        let why = match held.kind {
+            _ if renewal => StatusCode::NO_BINDING,
+            AssociationKind::Prefixes => StatusCode::NO_PREFIXES,
+            AssociationKind::Addresses | AssociationKind::TemporaryAddresses => {
+                StatusCode::NO_ADDRESSES
+            }
         };
-        out.association(ia, None, |out| out.status(why));
+        refuse(out, held, why)?;
     }
+    Ok(())
+}
+
+/// Answers an association that holds nothing, and says why.
+fn refuse(out: &mut Dhcpv6Builder, held: &Held, why: StatusCode) -> Result<(), Dhcpv6BuildError> {
+    match held.kind {
+        AssociationKind::Addresses => out.ia_na(held.iaid, 0, 0, |out| out.status(why, ""))?,
+        AssociationKind::TemporaryAddresses => out.ia_ta(held.iaid, |out| out.status(why, ""))?,
+        AssociationKind::Prefixes => out.ia_pd(held.iaid, 0, 0, |out| out.status(why, ""))?,
+    };
+    Ok(())
 }
 
 /// Answers the association that has the addresses.
-fn put_addresses(out: &mut Message, server: &Dhcp6, kind: u8, ia: &Association) {
-    let foreign = |address: &&Ipv6Addr| !server.addresses.contains(address);
+fn put_addresses(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    message_type: MessageType,
+    held: &Held,
+) -> Result<(), Dhcpv6BuildError> {
+    let foreign: Vec<Ipv6Addr> = match message_type {
+        // The addresses of a SOLICIT are wishes only.
+        MessageType::Solicit => Vec::new(),
+        _ => {
+            let named = held.addresses.iter().copied();
+            named
+                .filter(|address| !server.addresses.contains(address))
+                .collect()
+        }
+    };
     // Section 18.3.2: addresses in a REQUEST that are not right for the link are refused.
-    if kind == kind::REQUEST && ia.addresses.iter().any(|address| foreign(&address)) {
-        out.association(ia, None, |out| out.status(status::NOT_ON_LINK));
-        return;
+    if message_type == MessageType::Request && !foreign.is_empty() {
+        return refuse(out, held, StatusCode::NOT_ON_LINK);
     }
-    out.association(ia, Some(server.lease), |out| {
+    // Section 21.4: 0.5 and 0.8 times the preferred lifetime; "infinity" stays.
+    let (renew, rebind) = match server.lease {
+        u32::MAX => (u32::MAX, u32::MAX),
+        lease => (lease / 2, lease - lease / 5),
+    };
+    out.ia_na(held.iaid, renew, rebind, |mut out| {
         for address in &server.addresses {
-            out.address(*address, server.lease);
+            out = out.ia_address(*address, server.lease, server.lease)?;
         }
-        // Section 18.3.4: what the client must not use any more comes back with lifetimes of 0. A
-        // SOLICIT's addresses are wishes only.
-        if kind != kind::SOLICIT {
-            for address in ia.addresses.iter().filter(foreign) {
-                out.address(*address, 0);
-            }
+        // Section 18.3.4: what the client must not use any more comes back with lifetimes of 0.
+        for address in foreign {
+            out = out.ia_address(address, 0, 0)?;
         }
-    });
+        Ok(out)
+    })?;
+    Ok(())
 }
 
 /// Name servers and search list, where they are asked for.
-fn put_settings(out: &mut Message, server: &Dhcp6, request: &Request<'_>) {
-    if !server.dns.is_empty() && request.asks_for(code::DNS) {
-        let servers: Vec<u8> = server.dns.iter().flat_map(Ipv6Addr::octets).collect();
-        out.option(code::DNS, &[&servers]);
+fn put_settings(
+    out: &mut Dhcpv6Builder,
+    server: &Dhcp6,
+    request: &Request<'_>,
+) -> Result<(), Dhcpv6BuildError> {
+    if request.asks_for(OptionCode::DNS_SERVERS) {
+        out.dns_servers(&server.dns)?;
     }
     let names = name::list(&server.search);
-    if !names.is_empty() && request.asks_for(code::SEARCH) {
-        out.option(code::SEARCH, &[&names]);
+    if !names.is_empty() && request.asks_for(OptionCode::DOMAIN_LIST) {
+        out.option(OptionCode::DOMAIN_LIST, &names)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

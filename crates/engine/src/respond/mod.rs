@@ -26,6 +26,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use rackweave_types::MacAddr;
 use rackweave_wire::dhcpv4::Dhcpv4Error;
+use rackweave_wire::dhcpv6::Dhcpv6Error;
 use serde::{Deserialize, Serialize};
 
 use crate::drop_reason::DropReason;
@@ -71,6 +72,8 @@ pub enum NoAnswer {
     Malformed(&'static str),
     /// The DHCPv4 request is malformed.
     Dhcpv4(Dhcpv4Error),
+    /// The DHCPv6 request is malformed.
+    Dhcpv6(Dhcpv6Error),
     /// What must be said does not fit into what the asker takes.
     NoRoom,
     /// The packet is well-formed, and its protocol lets nobody answer it.
@@ -83,6 +86,7 @@ impl fmt::Display for NoAnswer {
             Self::NotForUs => f.write_str("the request is not for this responder"),
             Self::Malformed(field) => write!(f, "the request's {field} is malformed"),
             Self::Dhcpv4(_) => f.write_str("the dhcpv4 request is malformed"),
+            Self::Dhcpv6(_) => f.write_str("the dhcpv6 request is malformed"),
             Self::NoRoom => f.write_str("the answer does not fit into what the asker takes"),
             Self::NothingToSay => f.write_str("such a packet is never answered"),
         }
@@ -93,6 +97,7 @@ impl core::error::Error for NoAnswer {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Dhcpv4(error) => Some(error),
+            Self::Dhcpv6(error) => Some(error),
             _ => None,
         }
     }
@@ -107,6 +112,12 @@ impl From<Dhcpv4Error> for NoAnswer {
 impl From<NoAnswer> for DropReason {
     fn from(_: NoAnswer) -> Self {
         Self::NoAnswer
+    }
+}
+
+impl From<Dhcpv6Error> for NoAnswer {
+    fn from(error: Dhcpv6Error) -> Self {
+        Self::Dhcpv6(error)
     }
 }
 
