@@ -3,5 +3,8 @@
 //! Nothing that is shipped depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod packet;
 pub mod random;
 pub mod rules;
+pub mod verify;
+pub mod vpc;
