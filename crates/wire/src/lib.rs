@@ -30,6 +30,7 @@ pub mod ipv6;
 pub mod ipv6_extension;
 pub mod ndp;
 pub mod options;
+pub mod pcapng;
 pub mod protocol;
 pub mod tcp;
 pub mod tos;
@@ -41,6 +42,8 @@ mod fragment_offset;
 mod kind_length;
 mod number;
 mod raw;
+#[cfg(test)]
+mod testing;
 
 pub use error::{BufferTooSmall, OutOfRange, Truncated};
 pub use fragment_offset::FragmentOffset;
