@@ -56,8 +56,8 @@ impl Shard {
         if flow.began(packet.direction) {
             flow.stateful_layers = path.stateful;
             flow.set_flag(CompiledFlow::FLAG_SOURCE_NAT, path.binding.is_some());
+            flow.set_flag(CompiledFlow::FLAG_KEPT, path.kept);
         }
-        flow.set_flag(CompiledFlow::FLAG_KEPT, path.kept);
         Ok(Compiled { flow, template })
     }
 
@@ -110,7 +110,7 @@ fn side_of(fields: &Fields) -> Side {
 }
 
 /// Sets the differences of the checksums, guest side to wire side.
-fn set_deltas(flow: &mut CompiledFlow) {
+pub(super) fn set_deltas(flow: &mut CompiledFlow) {
     let addresses = |side: &Side| combine(words(&side.local), words(&side.remote));
     flow.address_delta = combine(addresses(&flow.wire), !addresses(&flow.guest));
     let ports = |side: &Side| combine(side.local_port, side.remote_port);

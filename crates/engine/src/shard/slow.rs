@@ -229,7 +229,7 @@ impl Shard {
     }
 
     /// Whether a connection was last admitted before the last change that asked to cut.
-    fn predates_cut(&self, record: &Record) -> bool {
+    pub(super) fn predates_cut(&self, record: &Record) -> bool {
         let admitted = match record.compiled.direction() {
             Direction::Out => record.epoch_out,
             Direction::In => record.epoch_in,
@@ -251,7 +251,8 @@ impl Shard {
             let connection = Connection { flow: &record.compiled, forth: true, related: false };
             let context = self.context(program, Some(connection), true, 0, now);
             let path = walk(&context, self.first_fields(record), None);
-            return matches!(path.end, End::Drop(..)).then_some(Discard::Cut);
+            // Where its first packet came from may have moved since; only rules cut.
+            return matches!(path.end, End::Drop(DropReason::RuleDenied, _)).then_some(Discard::Cut);
         }
         None
     }
