@@ -97,6 +97,25 @@ impl Traffic {
         sum
     }
 
+    /// What was counted, by kind: upper bound of its class of length, places of receiver, network and transport.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = ((u32, [u8; 3]), Tally)> {
+        let kinds = SIZE_BOUNDS.into_iter().flat_map(|bound| {
+            let receivers = (0..3).flat_map(|cast| (0..3).map(move |network| (cast, network)));
+            receivers.flat_map(move |(cast, network)| (0..4).map(move |last| (bound, [cast, network, last])))
+        });
+        kinds.zip(self.cells.iter().copied()).filter(|(_, tally)| *tally != Tally::default())
+    }
+
+    /// The count of one kind, as [`kinds`](Self::kinds) names it; a class of length that there is not belongs to the
+    /// one around it.
+    pub(crate) fn kind_mut(&mut self, bound: u32, [cast, network, transport]: [u8; 3]) -> Option<&mut Tally> {
+        if cast > 2 || network > 2 || transport > 3 {
+            return None;
+        }
+        let [cast, network, transport] = [cast, network, transport].map(usize::from);
+        self.cells.get_mut((size_class(bound) * 3 + cast) * 12 + network * 4 + transport)
+    }
+
     /// All of it.
     #[must_use]
     pub fn total(&self) -> Tally {

@@ -13,12 +13,12 @@ use crate::parse::Parsed;
 
 /// What names a datagram (RFC 791, section 3.2; RFC 8200, section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Datagram {
-    direction: Direction,
-    src: Addr,
-    dst: Addr,
-    protocol: u8,
-    id: u32,
+pub(crate) struct Datagram {
+    pub(crate) direction: Direction,
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) protocol: u8,
+    pub(crate) id: u32,
 }
 
 /// What its first fragment said.
@@ -50,21 +50,33 @@ impl Fragments {
     /// Remembers the first fragment of a datagram until `timeout` from now.
     pub(crate) fn remember(&mut self, direction: Direction, parsed: &Parsed, now: Instant, timeout: Duration) {
         let Some(datagram) = Datagram::of(direction, parsed) else { return };
-        while self.order.len() >= self.limit {
-            let Some((oldest, since)) = self.order.pop_front() else { return };
-            if self.ports.get(&oldest).is_some_and(|(_, until)| *until == since) {
-                self.ports.remove(&oldest);
-            }
-        }
         let ports = Ports {
             src_port: parsed.src_port,
             dst_port: parsed.dst_port,
             icmp_type: parsed.icmp_type,
             icmp_code: parsed.icmp_code,
         };
-        let until = now.after(timeout);
+        self.put(datagram, ports, now.after(timeout));
+    }
+
+    /// Remembers what the first fragment of a datagram said until then; the oldest makes room.
+    pub(crate) fn put(&mut self, datagram: Datagram, ports: Ports, until: Instant) {
+        while self.order.len() >= self.limit {
+            let Some((oldest, since)) = self.order.pop_front() else { return };
+            if self.ports.get(&oldest).is_some_and(|(_, until)| *until == since) {
+                self.ports.remove(&oldest);
+            }
+        }
         self.ports.insert(datagram, (ports, until));
         self.order.push_back((datagram, until));
+    }
+
+    /// What is remembered and until when, the oldest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Datagram, Ports, Instant)> {
+        self.order.iter().filter_map(|(datagram, since)| {
+            let (ports, until) = self.ports.get(datagram)?;
+            (until == since).then_some((*datagram, *ports, *until))
+        })
     }
 
     /// What the first fragment of this one's datagram said.

@@ -16,6 +16,7 @@ pub mod fields;
 pub mod flow;
 mod fragment;
 pub mod frame;
+pub mod freeze;
 pub mod hash;
 mod intern;
 pub mod mapping;

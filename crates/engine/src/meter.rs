@@ -78,6 +78,20 @@ impl Meter {
         }
     }
 
+    /// By how many nanoseconds what has passed is ahead of the rates: octets, packets; `None` where not limited.
+    pub(crate) fn ahead(&self, now: Instant) -> [Option<u64>; 2] {
+        [self.bytes, self.packets].map(|rate| rate.map(|rate| rate.due.saturating_sub(now.nanos())))
+    }
+
+    /// Puts what has passed so far ahead of the rates, but no further than a burst reaches.
+    pub(crate) fn set_ahead(&mut self, ahead: [Option<u64>; 2], now: Instant) {
+        for (rate, ahead) in [&mut self.bytes, &mut self.packets].into_iter().zip(ahead) {
+            if let (Some(rate), Some(ahead)) = (rate, ahead) {
+                rate.due = now.nanos().saturating_add(ahead.min(rate.tolerance));
+            }
+        }
+    }
+
     /// Takes over how far the rates of another meter are used.
     pub(crate) fn keep(&mut self, old: &Self) {
         for (new, old) in [(&mut self.bytes, &old.bytes), (&mut self.packets, &old.packets)] {

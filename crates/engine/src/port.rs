@@ -3,6 +3,7 @@
 //! Workers that share a port take its shards ([`Port::into_shards`]), one each, and pass on what
 //! [`Verdict::HandOver`] says. Where one thread serves the port, [`Port::process`] does the same in place.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,8 +15,9 @@ use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::flow::TableError;
 use crate::frame::Frame;
+use crate::freeze::{self, ThawError};
 use crate::program::{Limits, Program};
-use crate::shard::{Existing, Explanation, Settings, Shard, Verdict};
+use crate::shard::{self, Existing, Explanation, Settings, Shard, Verdict};
 use crate::steer::{ShardError, ShardId};
 
 /// All shards of one guest NIC.
@@ -69,6 +71,43 @@ impl Port {
             Shard::new(settings, Arc::clone(program)).map_err(PortError::Table)
         };
         Ok(Self { shards: (0..shards).map(shard).collect::<Result<_, _>>()? })
+    }
+
+    /// A port made of all shards of a frozen one, of as many shards as wanted: connections go on in the shard that
+    /// owns them now, what was counted goes on in the first. The program is the one of now; see
+    /// [`freeze`](crate::freeze) for what that means. What goes beyond the new limits is counted as evicted (the least
+    /// valuable connections) or dropped (packets for the agent).
+    ///
+    /// Times before `now`'s start are not told apart: a clock younger than the connections makes them younger.
+    ///
+    /// # Errors
+    /// Where bytes cannot be read, are not all shards of one port, or the new port cannot be made.
+    pub fn thaw(
+        shards: u16,
+        secret: [u64; 2],
+        limits: Limits,
+        program: &Arc<Program>,
+        frozen: &[&[u8]],
+        now: Instant,
+    ) -> Result<Self, ThawError> {
+        let read = |(part, bytes): (usize, &&[u8])| {
+            freeze::read(bytes).map_err(|error| ThawError::Part { part, error })
+        };
+        let parts = frozen.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        let indices: BTreeSet<u16> = parts.iter().map(|part| part.header.index).collect();
+        let alike = parts.iter().all(|part| usize::from(part.header.count) == parts.len());
+        if parts.is_empty() || !alike || indices.len() != parts.len() {
+            return Err(ThawError::Incomplete { parts: parts.len() });
+        }
+        let mut port = Self::new(shards, secret, limits, program).map_err(ThawError::Port)?;
+        shard::fill(&mut port.shards, parts, now);
+        Ok(port)
+    }
+
+    /// All state of the port as bytes, a string for each shard; see [`Shard::freeze`].
+    #[must_use]
+    pub fn freeze(&self, now: Instant) -> Vec<Vec<u8>> {
+        self.shards.iter().map(|shard| shard.freeze(now)).collect()
     }
 
     /// The shards, for workers of their own.

@@ -45,6 +45,11 @@ impl PuntQueue {
         self.waiting.pop_front()
     }
 
+    /// The packets that wait, the oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Punt> {
+        self.waiting.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -8,6 +8,7 @@ mod batch;
 mod compile;
 mod explain;
 mod fast;
+mod freeze;
 mod keep;
 mod owner;
 mod packet;
@@ -15,6 +16,7 @@ mod related;
 mod reply;
 mod report;
 mod slow;
+mod thaw;
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -24,6 +26,7 @@ use rackweave_types::Instant;
 
 pub use explain::Explanation;
 pub(crate) use packet::Packet;
+pub(crate) use thaw::fill;
 pub use report::{FlowInfo, RuleHits};
 
 use crate::addr::Addr;
@@ -96,6 +99,8 @@ pub struct Shard {
     replies: Meter,
     counters: Counters,
     rule_hits: Vec<u64>,
+    /// Connections of a thawed port that live where their outside port says.
+    strays: Option<Arc<thaw::Strays>>,
 }
 
 /// What happens to connections that a new program forbids.
@@ -134,6 +139,7 @@ impl Shard {
             replies: Meter::new(&replies, u64::from(count)),
             counters: Counters::new(),
             rule_hits: vec![0; program.counters()],
+            strays: None,
             program,
             epoch: 1,
             cut_epoch: 0,

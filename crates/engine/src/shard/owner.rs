@@ -6,6 +6,7 @@
 
 use super::packet::Packet;
 use super::{HandOver, Shard};
+use crate::addr::Addr;
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::flow::FlowKey;
@@ -35,9 +36,12 @@ impl Shard {
 
     /// The shard of a connection, by its key of either direction.
     pub(super) fn owner_of_key(&self, key: &FlowKey) -> u16 {
+        if let Some(home) = self.strays.as_ref().and_then(|strays| strays.get(key)) {
+            return *home;
+        }
         if key.direction == Direction::In {
             let named = self.program.pools().iter().find_map(|pool| {
-                let ours = crate::addr::Addr::from(pool.address) == key.local;
+                let ours = Addr::from(pool.address) == key.local;
                 if ours { self.id.of_port(pool, key.local_port) } else { None }
             });
             if let Some(shard) = named {
@@ -53,8 +57,12 @@ impl Shard {
         if self.id.count() == 1 {
             return 0;
         }
-        let key = packet.key();
-        self.id.of_hash(self.hasher.end(key.remote, 0, key.protocol))
+        self.datagram_home(packet.key().remote, packet.parsed.protocol)
+    }
+
+    /// The shard that remembers the ports of datagrams with this remote end.
+    pub(super) fn datagram_home(&self, remote: Addr, protocol: u8) -> u16 {
+        self.id.of_hash(self.hasher.end(remote, 0, protocol))
     }
 
     /// Where the packet belongs to another shard: the hand-over.
