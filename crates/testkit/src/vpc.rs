@@ -2,13 +2,14 @@
 //!
 //! | | sled | addresses | outside |
 //! |---|---|---|---|
-//! | `test` | 1 | 10.0.1.5, fd12:3456:789a:1:72:77ff:fe00:1 (SLAAC) | ports 16384–17407 of 198.51.100.1 and 2001:db8:1::1 |
-//! | `web` | 2 | 10.0.1.6, fd12:3456:789a:1::6 | floating 203.0.113.10 and 2001:db8:2::10 |
-//! | `db` | 2 | 10.0.2.5, fd12:3456:789a:2::5 | ports 17408–18431 of 198.51.100.1 |
+//! | `test` | 1 | 10.0.1.5, `fd12:3456:789a:1:72:77ff:fe00:1` (SLAAC) | ports 16384–17407 of 198.51.100.1 and `2001:db8:1::1` |
+//! | `web` | 2 | 10.0.1.6, `fd12:3456:789a:1::6` | floating 203.0.113.10 and `2001:db8:2::10` |
+//! | `db` | 2 | 10.0.2.5, `fd12:3456:789a:2::5` | ports 17408–18431 of 198.51.100.1 |
 //!
-//! The VPC is 4096, its subnets 10.0.1.0/24 and 10.0.2.0/24, fd12:3456:789a:1::/64 and …:2::/64;
-//! the AZ is fd52:7761:6b65::/48, the sleds are 1 and 2 of rack 1, boundary services are the group
-//! at fd52:7761:6b65:ff10::1. The default firewall rules hold, and HTTP in for `web`.
+//! The VPC is 4096, its subnets 10.0.1.0/24 and 10.0.2.0/24,
+//! `fd12:3456:789a:1::/64` and `fd12:3456:789a:2::/64`;
+//! the AZ is `fd52:7761:6b65::/48`, the sleds are 1 and 2 of rack 1, boundary services are the group
+//! at `fd52:7761:6b65:ff10::1`. The default firewall rules hold, and HTTP in for `web`.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv6Addr};

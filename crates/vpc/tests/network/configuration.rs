@@ -175,7 +175,7 @@ fn blocks_and_subnets() {
             |s| {
                 s.vpc
                     .subnets
-                    .push(subnet(3, None, Some("fd12:3456:789a:3::/80")))
+                    .push(subnet(3, None, Some("fd12:3456:789a:3::/80")));
             },
             "vpc 4096: subnets[2].ipv6: its length must be 64",
         ),
@@ -197,7 +197,7 @@ fn routes_and_peers() {
             |s| {
                 s.vpc.routers[0]
                     .routes
-                    .push(route("::/0", RouteTarget::Drop))
+                    .push(route("::/0", RouteTarget::Drop));
             },
             "vpc 4096: routers[0].routes[2].destination: the same stands there before",
         ),
@@ -205,7 +205,7 @@ fn routes_and_peers() {
             |s| {
                 s.vpc.routers[0]
                     .routes
-                    .push(route("10.0.9.9/24", RouteTarget::Drop))
+                    .push(route("10.0.9.9/24", RouteTarget::Drop));
             },
             "vpc 4096: routers[0].routes[2].destination: it has bits behind its length; is 10.0.9.0/24 meant?",
         ),
@@ -270,7 +270,7 @@ fn routes_and_peers() {
             |s| {
                 s.vpc
                     .peers
-                    .push(peer(4097, "10.1.0.0/16", Some("fd12:3456:789a::/48")))
+                    .push(peer(4097, "10.1.0.0/16", Some("fd12:3456:789a::/48")));
             },
             "vpc 4096: peers[0].ipv6: it overlaps fd12:3456:789a::/48",
         ),
@@ -343,14 +343,6 @@ fn firewall_rules() {
 
 #[test]
 fn a_ports_addresses() {
-    const PORT: &str = "port 0000000000000001";
-    assert!(
-        Scene::new()
-            .unwrap()
-            .program(&Scene::new().unwrap().test)
-            .is_ok(),
-        "{PORT}"
-    );
     check(&[
         (
             |s| s.test.vni = Vni::new(4097).unwrap(),

@@ -9,7 +9,7 @@ use rackweave_types::state::{
     HostFilter, Peer, Route, RouteId, RouteTarget, TransitHolder,
 };
 use rackweave_types::{MacAddr, Vni};
-use rackweave_vpc::RuleKind;
+use rackweave_vpc::{RuleKind, RuleName};
 
 use crate::frames::{NOW, Upper, addresses, fate, geneve, guest, inner, ip, met, packet, tunnel};
 
@@ -57,14 +57,14 @@ fn instance_to_instance() {
         ("10.0.1.5", "10.0.1.6"),
         ("fd12:3456:789a:1:72:77ff:fe00:1", "fd12:3456:789a:1::6"),
     ] {
-        let mut frame = guest(scene.test.mac, ip(a), ip(b), &Upper::tcp(1000, 80, SYN));
+        let mut frame = guest(scene.test.mac, ip(a), ip(b), &Upper::Tcp(1000, 80, SYN));
         sends(&mut test, &mut frame);
         assert_eq!(tunnel(&frame), (4096, SLED_2));
         assert_eq!(&inner(&frame)[..6], scene.web.mac.octets());
         receives(&mut web, &mut frame);
         assert_eq!(addresses(frame.bytes()), (ip(a), ip(b)));
 
-        let mut frame = guest(scene.web.mac, ip(b), ip(a), &Upper::tcp(80, 1000, SYN_ACK));
+        let mut frame = guest(scene.web.mac, ip(b), ip(a), &Upper::Tcp(80, 1000, SYN_ACK));
         sends(&mut web, &mut frame);
         assert_eq!(tunnel(&frame), (4096, SLED_1));
         receives(&mut test, &mut frame);
@@ -82,7 +82,7 @@ fn any_protocol_passes_inside_a_vpc() {
             scene.test.mac,
             ip("10.0.1.5"),
             ip("10.0.1.6"),
-            &Upper::other(protocol),
+            &Upper::Other(protocol),
         );
         sends(&mut test, &mut frame);
         receives(&mut web, &mut frame);
@@ -98,7 +98,7 @@ fn nat_out_and_back() {
         ("10.0.1.5", "192.0.2.9", "198.51.100.1"),
         (v6, "2001:db8:9::9", "2001:db8:1::1"),
     ] {
-        let mut frame = guest(scene.test.mac, ip(a), ip(b), &Upper::tcp(1000, 80, SYN));
+        let mut frame = guest(scene.test.mac, ip(a), ip(b), &Upper::Tcp(1000, 80, SYN));
         sends(&mut test, &mut frame);
         assert_eq!(tunnel(&frame), (99, GROUP));
         let sent = inner(&frame);
@@ -108,7 +108,7 @@ fn nat_out_and_back() {
         let port = u16::from_be_bytes([sent[at], sent[at + 1]]);
         assert!((16_384..17_408).contains(&port), "{port}");
 
-        let reply = Upper::tcp(80, port, SYN_ACK);
+        let reply = Upper::Tcp(80, port, SYN_ACK);
         let reply = packet(scene.test.mac, BOUNDARY_MAC, ip(b), ip(outside), &reply);
         let mut frame = geneve(GROUP, SLED_1, 99, &reply);
         receives(&mut test, &mut frame);
@@ -126,7 +126,7 @@ fn floating_in_and_back() {
         BOUNDARY_MAC,
         client,
         outside,
-        &Upper::tcp(1000, 80, SYN),
+        &Upper::Tcp(1000, 80, SYN),
     );
     let mut frame = geneve(GROUP, SLED_2, 99, &request);
     receives(&mut web, &mut frame);
@@ -136,7 +136,7 @@ fn floating_in_and_back() {
         scene.web.mac,
         ip("10.0.1.6"),
         client,
-        &Upper::tcp(80, 1000, SYN_ACK),
+        &Upper::Tcp(80, 1000, SYN_ACK),
     );
     sends(&mut web, &mut frame);
     assert_eq!(tunnel(&frame), (99, GROUP));
@@ -151,7 +151,7 @@ fn any_protocol_passes_one_to_one() {
         scene.web.mac,
         ip("10.0.1.6"),
         ip("192.0.2.9"),
-        &Upper::other(47),
+        &Upper::Other(47),
     );
     sends(&mut web, &mut frame);
     assert_eq!(addresses(inner(&frame)).0, ip("203.0.113.10"));
@@ -163,7 +163,7 @@ fn a_floating_address_of_the_az_is_reached_straight() {
     let mut test = scene.start(&scene.test).unwrap();
     let mut web = scene.start(&scene.web).unwrap();
     let (outside, own) = (ip("203.0.113.10"), ip("10.0.1.5"));
-    let mut frame = guest(scene.test.mac, own, outside, &Upper::tcp(1000, 80, SYN));
+    let mut frame = guest(scene.test.mac, own, outside, &Upper::Tcp(1000, 80, SYN));
     sends(&mut test, &mut frame);
     assert_eq!(tunnel(&frame), (99, SLED_2));
     assert_eq!(&inner(&frame)[..6], scene.web.mac.octets());
@@ -178,7 +178,7 @@ fn a_floating_address_of_the_az_is_reached_straight() {
 fn who_may_send_from_outside() {
     let scene = Scene::new().unwrap();
     let web = scene.start(&scene.web).unwrap();
-    let syn = Upper::tcp(1000, 80, SYN);
+    let syn = Upper::Tcp(1000, 80, SYN);
     let to = |outer, src: &str, dst: &str, vni| {
         let inner = packet(scene.web.mac, BOUNDARY_MAC, ip(src), ip(dst), &syn);
         geneve(outer, SLED_2, vni, &inner)
@@ -247,20 +247,20 @@ fn the_default_rules_let_in_the_vpc_icmp_and_ssh() {
             upper,
         );
         let frame = geneve(GROUP, SLED_2, 99, &inner);
-        met(&web, Direction::In, &frame, "firewall").and_then(|name| name.firewall_rule())
+        met(&web, Direction::In, &frame, "firewall").and_then(RuleName::firewall_rule)
     };
-    assert_eq!(outside(&Upper::echo()), Some(FirewallRuleId::new(3)));
+    assert_eq!(outside(&Upper::Echo), Some(FirewallRuleId::new(3)));
     assert_eq!(
-        outside(&Upper::tcp(1000, 22, SYN)),
+        outside(&Upper::Tcp(1000, 22, SYN)),
         Some(FirewallRuleId::new(4))
     );
-    assert_eq!(outside(&Upper::tcp(1000, 80, SYN)), None);
+    assert_eq!(outside(&Upper::Tcp(1000, 80, SYN)), None);
     let inside = packet(
         scene.test.mac,
         scene.db.mac,
         ip("10.0.2.5"),
         ip("10.0.1.5"),
-        &Upper::other(132),
+        &Upper::Other(132),
     );
     let frame = geneve(SLED_2, SLED_1, 4096, &inside);
     let name = met(&test, Direction::In, &frame, "firewall").unwrap();
@@ -288,7 +288,7 @@ fn deny_goes_before_allow_of_the_same_priority_and_reject_answers() {
         scene.test.mac,
         ip("10.0.1.5"),
         ip("10.0.2.5"),
-        &Upper::tcp(1, 2, SYN),
+        &Upper::Tcp(1, 2, SYN),
     );
     let explanation = test.explain(Direction::Out, &frame, NOW).unwrap();
     assert_eq!(explanation.verdict, Verdict::Refuse(DropReason::RuleDenied));
@@ -319,7 +319,7 @@ fn routes_lead_where_they_say() {
             scene.test.mac,
             ip("10.0.1.5"),
             ip(dst),
-            &Upper::tcp(1, 2, SYN),
+            &Upper::Tcp(1, 2, SYN),
         );
         let name = met(&port, Direction::Out, &frame, "router").unwrap();
         (port.process(Direction::Out, &mut frame, NOW), name, frame)
@@ -387,7 +387,7 @@ fn a_peer_is_known_by_its_identifier() {
             source,
             src,
             ip("10.0.1.6"),
-            &Upper::tcp(1, 80, SYN),
+            &Upper::Tcp(1, 80, SYN),
         );
         geneve(outer, SLED_2, 4097, &inner)
     };
@@ -420,7 +420,7 @@ fn what_the_guest_sends_is_capped_and_its_limits_are_the_ports() {
             scene.test.mac,
             ip("10.0.1.5"),
             ip("10.0.1.6"),
-            &Upper::udp(1, 2, b""),
+            &Upper::Udp(1, 2, b"".to_vec()),
         );
         verdicts.push(test.process(Direction::Out, &mut frame, NOW));
     }

@@ -7,7 +7,7 @@ use rackweave_testkit::vpc::Scene;
 use rackweave_types::{MacAddr, reserved};
 use rackweave_vpc::RuleKind;
 
-use crate::frames::{Upper, arp, ethernet, fate, guest, ip, packet};
+use crate::frames::{Upper, arp, fate, guest, ip, packet};
 
 const OTHER: MacAddr = MacAddr::new([0x02, 0x72, 0x77, 0, 0, 9]);
 
@@ -24,7 +24,7 @@ fn dropped_as(port: &Port, frame: &Frame, kind: RuleKind) {
 #[test]
 fn forged_sources_have_names() {
     let (mac, port) = test_port();
-    let syn = Upper::tcp(1000, 80, 2);
+    let syn = Upper::Tcp(1000, 80, 2);
     let from = |mac, src: &str, dst: &str| guest(mac, ip(src), ip(dst), &syn);
     assert_eq!(
         fate(&port, Direction::Out, &from(mac, "10.0.1.5", "10.0.1.6")).0,
@@ -47,7 +47,10 @@ fn forged_sources_have_names() {
         RuleKind::ForgedAddress,
     );
     dropped_as(&port, &from(mac, "fe80::1", v6), RuleKind::ForgedGateway);
-    let not_ip = Frame::new(&ethernet(reserved::GATEWAY_MAC, mac, 0x88cc, &[0; 46]));
+    let not_ip = {
+        let macs = [reserved::GATEWAY_MAC.octets(), mac.octets()].concat();
+        Frame::new(&[&macs[..], &[0x88, 0xcc], &[0; 46]].concat())
+    };
     dropped_as(&port, &not_ip, RuleKind::NotIp);
 }
 
@@ -59,7 +62,7 @@ fn tagged_frames_are_dropped() {
         mac,
         ip("10.0.1.5"),
         ip("10.0.1.6"),
-        &Upper::echo(),
+        &Upper::Echo,
     );
     let tagged = [&plain[..12], &[0x81, 0, 0, 5], &plain[12..]].concat();
     dropped_as(&port, &Frame::new(&tagged), RuleKind::VlanTag);
@@ -102,7 +105,7 @@ fn arp_must_tell_the_guests_own() {
 fn solicitation(target: Ipv6Addr, claimed: Option<MacAddr>) -> Upper {
     let claim = claimed.map(|mac| [&[1, 1][..], &mac.octets()].concat());
     let rest = [&[0; 4][..], &target.octets(), &claim.unwrap_or_default()].concat();
-    Upper::icmpv6(135, &rest)
+    Upper::Icmpv6(135, rest)
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn neighbour_discovery_must_tell_the_guests_own() {
             &mac.octets(),
         ]
         .concat();
-        asks(own, &Upper::icmpv6(136, &rest))
+        asks(own, &Upper::Icmpv6(136, rest))
     };
     dropped_as(
         &port,
@@ -180,26 +183,26 @@ fn the_own_address_is_not_answered_and_the_gateways_is() {
 #[test]
 fn guests_are_no_servers_of_the_network() {
     let (mac, port) = test_port();
-    let offer = Upper::udp(67, 68, &[0; 240]);
+    let offer = Upper::Udp(67, 68, vec![0; 240]);
     dropped_as(
         &port,
         &guest(mac, ip("10.0.1.5"), ip("10.0.1.6"), &offer),
         RuleKind::GuestDhcpServer,
     );
-    let reply = Upper::udp(547, 546, &[0; 16]);
+    let reply = Upper::Udp(547, 546, vec![0; 16]);
     let (own, to) = (ip("fe80::72:77ff:fe00:1"), ip("fe80::2"));
     dropped_as(
         &port,
         &guest(mac, own, to, &reply),
         RuleKind::GuestDhcpServer,
     );
-    let advert = Upper::icmpv6(134, &[0; 12]);
+    let advert = Upper::Icmpv6(134, vec![0; 12]);
     dropped_as(
         &port,
         &guest(mac, own, ip("ff02::1"), &advert),
         RuleKind::GuestRouter,
     );
-    let redirect = Upper::icmpv6(137, &[0; 36]);
+    let redirect = Upper::Icmpv6(137, vec![0; 36]);
     dropped_as(
         &port,
         &guest(mac, own, ip("ff02::1"), &redirect),
@@ -210,7 +213,7 @@ fn guests_are_no_servers_of_the_network() {
 #[test]
 fn nothing_goes_where_nothing_is() {
     let (mac, port) = test_port();
-    let v4 = |dst: &str| guest(mac, ip("10.0.1.5"), ip(dst), &Upper::other(132));
+    let v4 = |dst: &str| guest(mac, ip("10.0.1.5"), ip(dst), &Upper::Other(132));
     dropped_as(&port, &v4("10.0.1.4"), RuleKind::Reserved);
     dropped_as(&port, &v4("10.0.1.1"), RuleKind::Reserved);
     dropped_as(&port, &v4("169.254.169.254"), RuleKind::Reserved);
@@ -219,7 +222,7 @@ fn nothing_goes_where_nothing_is() {
     dropped_as(&port, &v4("224.0.0.251"), RuleKind::Multicast);
     dropped_as(&port, &v4("127.0.0.1"), RuleKind::MartianDestination);
     let own = ip("fd12:3456:789a:1:72:77ff:fe00:1");
-    let v6 = |dst: &str| guest(mac, own, ip(dst), &Upper::other(132));
+    let v6 = |dst: &str| guest(mac, own, ip(dst), &Upper::Other(132));
     dropped_as(&port, &v6("ff02::16"), RuleKind::Multicast);
     dropped_as(&port, &v6("fd00:ec2::254"), RuleKind::Reserved);
     dropped_as(&port, &v6("fd12:3456:789a:1::2"), RuleKind::Reserved);
@@ -237,7 +240,7 @@ fn a_transit_prefix_may_be_sent_from() {
     scene.test.transit = vec!["192.168.0.0/16".parse().unwrap()];
     let port = scene.start(&scene.test).unwrap();
     let mac = scene.test.mac;
-    let from = |src: &str| guest(mac, ip(src), ip("10.0.1.6"), &Upper::other(132));
+    let from = |src: &str| guest(mac, ip(src), ip("10.0.1.6"), &Upper::Other(132));
     assert_eq!(
         fate(&port, Direction::Out, &from("192.168.3.4")).0,
         Verdict::Forward

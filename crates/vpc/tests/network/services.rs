@@ -112,14 +112,14 @@ fn the_gateway_answers_echo() {
     let scene = Scene::new().unwrap();
     let port = scene.start(&scene.test).unwrap();
     let mac = scene.test.mac;
-    let v4 = guest(mac, ip("10.0.1.5"), ip("10.0.1.1"), &Upper::echo());
+    let v4 = guest(mac, ip("10.0.1.5"), ip("10.0.1.1"), &Upper::Echo);
     let answered = (Verdict::Hairpin, Some(RuleKind::GatewayEcho));
     assert_eq!(fate(&port, Direction::Out, &v4), answered);
     let v6 = guest(
         mac,
         ip("fe80::5"),
         ip("fe80::1"),
-        &Upper::icmpv6(128, &[0, 7, 0, 1]),
+        &Upper::Icmpv6(128, vec![0, 7, 0, 1]),
     );
     assert_eq!(fate(&port, Direction::Out, &v6), answered);
 }
@@ -132,11 +132,16 @@ fn dns_and_metadata_go_to_the_agent() {
     let (v4, v6) = (ip("10.0.1.5"), ip("fd12:3456:789a:1:72:77ff:fe00:1"));
     let requests = [
         (
-            guest(mac, v4, ip("10.0.1.2"), &Upper::udp(5000, 53, b"q")),
+            guest(
+                mac,
+                v4,
+                ip("10.0.1.2"),
+                &Upper::Udp(5000, 53, b"q".to_vec()),
+            ),
             punt::DNS,
         ),
         (
-            guest(mac, v4, ip("10.0.1.2"), &Upper::tcp(5000, 53, 2)),
+            guest(mac, v4, ip("10.0.1.2"), &Upper::Tcp(5000, 53, 2)),
             punt::DNS,
         ),
         (
@@ -144,16 +149,16 @@ fn dns_and_metadata_go_to_the_agent() {
                 mac,
                 v6,
                 ip("fd12:3456:789a:1::2"),
-                &Upper::udp(5000, 53, b"q"),
+                &Upper::Udp(5000, 53, b"q".to_vec()),
             ),
             punt::DNS,
         ),
         (
-            guest(mac, v4, ip("169.254.169.254"), &Upper::tcp(5000, 80, 2)),
+            guest(mac, v4, ip("169.254.169.254"), &Upper::Tcp(5000, 80, 2)),
             punt::METADATA,
         ),
         (
-            guest(mac, v6, ip("fd00:ec2::254"), &Upper::tcp(5000, 80, 2)),
+            guest(mac, v6, ip("fd00:ec2::254"), &Upper::Tcp(5000, 80, 2)),
             punt::METADATA,
         ),
     ];
@@ -180,13 +185,18 @@ fn every_subnet_of_a_port_has_its_gateway_and_dns() {
     let port = scene.start(&scene.test).unwrap();
     let mac = scene.test.mac;
     for (gateway, dns) in [("10.0.1.1", "10.0.1.2"), ("10.0.2.1", "10.0.2.2")] {
-        let echo = guest(mac, ip("10.0.2.9"), ip(gateway), &Upper::echo());
+        let echo = guest(mac, ip("10.0.2.9"), ip(gateway), &Upper::Echo);
         assert_eq!(
             fate(&port, Direction::Out, &echo).0,
             Verdict::Hairpin,
             "{gateway}"
         );
-        let query = guest(mac, ip("10.0.2.9"), ip(dns), &Upper::udp(5000, 53, b"q"));
+        let query = guest(
+            mac,
+            ip("10.0.2.9"),
+            ip(dns),
+            &Upper::Udp(5000, 53, b"q".to_vec()),
+        );
         assert_eq!(
             fate(&port, Direction::Out, &query).0,
             Verdict::Punt,
