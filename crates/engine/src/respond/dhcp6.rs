@@ -256,16 +256,12 @@ fn put_addresses(
     message_type: MessageType,
     held: &Held,
 ) -> Result<(), Dhcpv6BuildError> {
-    let foreign: Vec<Ipv6Addr> = match message_type {
-        // The addresses of a SOLICIT are wishes only.
-        MessageType::Solicit => Vec::new(),
-        _ => {
-            let named = held.addresses.iter().copied();
-            named
-                .filter(|address| !server.addresses.contains(address))
-                .collect()
-        }
-    };
+    // The addresses of a SOLICIT are wishes only.
+    let wishes = message_type == MessageType::Solicit;
+    let named = held.addresses.iter().copied().filter(|_| !wishes);
+    let foreign: Vec<Ipv6Addr> = named
+        .filter(|address| !server.addresses.contains(address))
+        .collect();
     // Section 18.3.2: addresses in a REQUEST that are not right for the link are refused.
     if message_type == MessageType::Request && !foreign.is_empty() {
         return refuse(out, held, StatusCode::NOT_ON_LINK);

@@ -17,6 +17,7 @@ mod router;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,6 +35,7 @@ use crate::frame::Frame;
 use crate::parse::Parsed;
 
 pub use refuse::{reject, tcp_reset, time_exceeded, too_big, unreachable};
+pub use validate::ResponderError;
 
 /// Who answers, and with what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

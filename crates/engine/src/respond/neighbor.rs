@@ -1,24 +1,18 @@
 //! Neighbour discovery: the target is at the responder's address (RFC 4861, section 7.2.4).
 
+use core::net::Ipv6Addr;
+use core::slice;
+
 use rackweave_types::MacAddr;
+use rackweave_wire::icmpv6::Icmpv6Type;
+use rackweave_wire::ndp::{NdpOption, NdpRepr};
+use rackweave_wire::options::Options;
 
 use super::NoAnswer;
-use super::packet::{HOPS_ON_LINK, Head, Link, check_upper, emit, is_host};
+use super::packet::{Link, check_upper, emit_ndp, is_host};
 use crate::addr::Addr;
 use crate::frame::Frame;
 use crate::parse::{Parsed, protocol};
-
-/// ICMPv6 types (RFC 4861, sections 4.3 and 4.4).
-const SOLICITATION: u8 = 135;
-const ADVERTISEMENT: u8 = 136;
-/// Flags of an advertisement.
-const ROUTER: u8 = 0x80;
-const SOLICITED: u8 = 0x40;
-const OVERRIDE: u8 = 0x20;
-/// Option type of a target link-layer address.
-const TARGET_LINK_LAYER: u8 = 2;
-/// An advertisement with one option of eight octets.
-const LEN: usize = 24 + 8;
 
 /// `ff02::1`, every node of the link, and the Ethernet address it maps to (RFC 2464, section 7).
 pub(super) const ALL_NODES: Addr = Addr::from_bits(0xff02_0000_0000_0000_0000_0000_0000_0001);
@@ -33,7 +27,10 @@ pub(super) fn answer(
     frame: &mut Frame,
     parsed: &Parsed,
 ) -> Result<(), NoAnswer> {
-    if parsed.is_v4() || parsed.protocol != protocol::ICMPV6 || parsed.icmp_type != SOLICITATION {
+    if parsed.is_v4()
+        || parsed.protocol != protocol::ICMPV6
+        || Icmpv6Type(parsed.icmp_type) != Icmpv6Type::NEIGHBOR_SOLICITATION
+    {
         return Err(NoAnswer::NotForUs);
     }
     let target = parsed.nd_target;
@@ -45,32 +42,37 @@ pub(super) fn answer(
         return Err(NoAnswer::Malformed("destination address"));
     }
     check_upper(frame, parsed)?;
-    let flags = OVERRIDE | if router { ROUTER } else { 0 };
-    let (dst, dst_mac, flags) = if parsed.src == Addr::NONE {
-        // RFC 4861, section 7.1.1: from the unspecified address (duplicate address detection) it
-        // goes to the solicited-node address, and has no source link-layer address.
-        if parsed.dst != solicited_node || parsed.link_layer.is_some() {
-            return Err(NoAnswer::Malformed("source address"));
-        }
-        (ALL_NODES, ALL_NODES_MAC, flags)
-    } else {
-        let asker = parsed.link_layer.unwrap_or(parsed.src_mac);
-        if !is_host(parsed.src) || asker.is_multicast() {
-            return Err(NoAnswer::Malformed("source address"));
-        }
-        (parsed.src, asker, flags | SOLICITED)
-    };
+    let solicited = parsed.src != Addr::NONE;
+    // RFC 4861, section 7.1.1: from the unspecified address (duplicate address detection) it goes
+    // to the solicited-node address, and has no source link-layer address.
+    if !solicited && (parsed.dst != solicited_node || parsed.link_layer.is_some()) {
+        return Err(NoAnswer::Malformed("source address"));
+    }
+    let (dst, dst_mac) = asker(parsed)?;
     let link = Link::new(frame, parsed, mac, dst_mac)?;
-    let head = Head {
-        hops: HOPS_ON_LINK,
-        ..Head::new(target, dst, protocol::ICMPV6)
+    let told = NdpOption::TargetLinkLayer(mac);
+    let options = Options::new(slice::from_ref(&told)).map_err(|_| NoAnswer::NoRoom)?;
+    let message = NdpRepr::NeighborAdvertisement {
+        target: Ipv6Addr::from_bits(target.bits()),
+        is_router: router,
+        solicited,
+        overrides: true,
+        options,
     };
-    emit(frame, &link, &head, LEN, 2, |icmp| {
-        icmp[..8].copy_from_slice(&[ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
-        icmp[8..24].copy_from_slice(&target.octets());
-        icmp[24..26].copy_from_slice(&[TARGET_LINK_LAYER, 1]);
-        icmp[26..].copy_from_slice(&mac.octets());
-    })
+    emit_ndp(frame, &link, target, dst, &message)
+}
+
+/// Where the answer to a solicitation goes: to the solicitor or, where it has no address yet, to
+/// all nodes (RFC 4861, sections 6.2.6 and 7.2.4).
+pub(super) fn asker(parsed: &Parsed) -> Result<(Addr, MacAddr), NoAnswer> {
+    if parsed.src == Addr::NONE {
+        return Ok((ALL_NODES, ALL_NODES_MAC));
+    }
+    let mac = parsed.link_layer.unwrap_or(parsed.src_mac);
+    if !is_host(parsed.src) || mac.is_multicast() {
+        return Err(NoAnswer::Malformed("source address"));
+    }
+    Ok((parsed.src, mac))
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What the responders share: the request's upper layer, and the headers of an answer.
 
+use alloc::vec;
+
 use rackweave_types::MacAddr;
 use rackweave_wire::checksum;
+use rackweave_wire::ndp::NdpRepr;
 
 use super::NoAnswer;
 use crate::addr::Addr;
@@ -11,7 +14,7 @@ use crate::parse::{ETHERTYPE_IPV4, Parsed, protocol};
 /// Hop limit of answers that a router could forward.
 pub(super) const HOPS: u8 = 64;
 /// Hop limit of neighbour discovery (RFC 4861, section 7.1): proof that no router forwarded it.
-pub(super) const HOPS_ON_LINK: u8 = 255;
+const HOPS_ON_LINK: u8 = 255;
 
 /// A UDP header.
 const UDP_LEN: usize = 8;
@@ -167,6 +170,23 @@ pub(super) fn emit(
     fill(upper);
     head.finish(upper, checksum_at);
     Ok(())
+}
+
+/// Replaces the frame's contents by a neighbour discovery message from `src` to `dst`.
+pub(super) fn emit_ndp(
+    frame: &mut Frame,
+    link: &Link,
+    src: Addr,
+    dst: Addr,
+    message: &NdpRepr<'_>,
+) -> Result<(), NoAnswer> {
+    let mut octets = vec![0; message.buffer_len()];
+    message.emit(&mut octets).map_err(|_| NoAnswer::NoRoom)?;
+    let mut head = Head::new(src, dst, protocol::ICMPV6);
+    head.hops = HOPS_ON_LINK;
+    emit(frame, link, &head, octets.len(), 2, |icmp| {
+        icmp.copy_from_slice(&octets);
+    })
 }
 
 /// Ends and ports of a UDP answer.

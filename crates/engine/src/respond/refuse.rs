@@ -5,6 +5,9 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use rackweave_wire::icmpv4;
+use rackweave_wire::icmpv6::{self, Icmpv6Type};
+
 use super::NoAnswer;
 use super::packet::{Head, Link, check_upper, emit, icmp_protocol, is_host, upper};
 use crate::addr::Addr;
@@ -22,13 +25,8 @@ const TCP_LEN: usize = 20;
 
 /// An ICMP error's header, in front of what it quotes.
 const ICMP_LEN: usize = 8;
-/// The longest error: 576 octets (RFC 1812, section 4.3.2.3) and 1,280 (RFC 4443, section 2.4 (c)).
-const MAX_V4: usize = 576 - 20 - ICMP_LEN;
-const MAX_V6: usize = 1280 - 40 - ICMP_LEN;
 /// DSCP CS6, internetwork control (RFC 1812, section 4.3.2.5).
 const NETWORK_CONTROL: u8 = 0xc0;
-/// ICMPv6 redirect, no error by its number (RFC 4443, section 2.4 (e.2)).
-const REDIRECT_V6: u8 = 137;
 
 /// Refuses a packet as a rule asks: TCP by a reset, everything else by "administratively
 /// prohibited".
@@ -123,17 +121,8 @@ pub fn unreachable(
     router_v6: Ipv6Addr,
 ) -> Result<(), NoAnswer> {
     let (kind, code) = if parsed.is_v4() { (3, 13) } else { (1, 1) };
-    error(
-        frame,
-        parsed,
-        Message {
-            kind,
-            code,
-            word: 0,
-        },
-        router_v4,
-        router_v6,
-    )
+    let message = Message::new(kind, code, 0);
+    error(frame, parsed, message, router_v4, router_v6)
 }
 
 /// Turns a packet into "too big": `mtu` is the longest that would pass (RFC 1191, section 4; RFC
@@ -149,17 +138,8 @@ pub fn too_big(
     router_v6: Ipv6Addr,
 ) -> Result<(), NoAnswer> {
     let (kind, code) = if parsed.is_v4() { (3, 4) } else { (2, 0) };
-    error(
-        frame,
-        parsed,
-        Message {
-            kind,
-            code,
-            word: u32::from(mtu),
-        },
-        router_v4,
-        router_v6,
-    )
+    let message = Message::new(kind, code, mtu.into());
+    error(frame, parsed, message, router_v4, router_v6)
 }
 
 /// Turns a packet whose TTL or hop limit is used up into "time exceeded" (RFC 792; RFC 4443,
@@ -174,17 +154,8 @@ pub fn time_exceeded(
     router_v6: Ipv6Addr,
 ) -> Result<(), NoAnswer> {
     let kind = if parsed.is_v4() { 11 } else { 3 };
-    error(
-        frame,
-        parsed,
-        Message {
-            kind,
-            code: 0,
-            word: 0,
-        },
-        router_v4,
-        router_v6,
-    )
+    let message = Message::new(kind, 0, 0);
+    error(frame, parsed, message, router_v4, router_v6)
 }
 
 /// An ICMP error without what it quotes.
@@ -194,6 +165,12 @@ struct Message {
     code: u8,
     /// The second word: unused, or the MTU.
     word: u32,
+}
+
+impl Message {
+    const fn new(kind: u8, code: u8, word: u32) -> Self {
+        Self { kind, code, word }
+    }
 }
 
 /// Turns the packet into an ICMP error that quotes as much of it as fits.
@@ -207,7 +184,8 @@ fn error(
     if !parsed.is_ip() {
         return Err(NoAnswer::NotForUs);
     }
-    let redirect = parsed.protocol == protocol::ICMPV6 && parsed.icmp_type == REDIRECT_V6;
+    let redirect =
+        parsed.protocol == protocol::ICMPV6 && Icmpv6Type(parsed.icmp_type) == Icmpv6Type::REDIRECT;
     if parsed.icmp_error
         || redirect
         || parsed.is_later_fragment()
@@ -217,20 +195,19 @@ fn error(
         return Err(NoAnswer::NothingToSay);
     }
     let link = Link::turned(frame, parsed)?;
-    let (router, max) = if parsed.is_v4() {
-        (Addr::from(router_v4), MAX_V4)
-    } else {
-        (Addr::from(router_v6), MAX_V6)
-    };
     let end = usize::try_from(parsed.end).unwrap_or(usize::MAX);
     let packet = frame
         .bytes()
         .get(usize::from(parsed.l3)..end)
         .ok_or(NoAnswer::Malformed("length"))?;
-    let packet = &packet[..packet.len().min(max)];
-    let mut quote = [0; MAX_V6];
-    let quote = &mut quote[..packet.len()];
-    quote.copy_from_slice(packet);
+    let (router, quoted) = if parsed.is_v4() {
+        (Addr::from(router_v4), icmpv4::quote(packet))
+    } else {
+        (Addr::from(router_v6), icmpv6::quote(packet))
+    };
+    let mut quote = [0; icmpv6::MAX_QUOTED_LEN];
+    let quote = &mut quote[..quoted.len()];
+    quote.copy_from_slice(quoted);
     let mut head = Head::new(router, parsed.src, icmp_protocol(parsed));
     head.tos = NETWORK_CONTROL;
     emit(frame, &link, &head, ICMP_LEN + quote.len(), 2, |icmp| {

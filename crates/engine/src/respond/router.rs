@@ -1,34 +1,32 @@
 //! Router advertisements: what the link is, to whoever asks (RFC 4861, section 6.2.6; RFC 8106).
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
+use core::slice;
 
-use super::neighbor::{ALL_NODES, ALL_NODES_MAC};
-use super::packet::{HOPS, HOPS_ON_LINK, Head, Link, check_upper, emit, is_host};
+use rackweave_wire::icmpv6::{self, Icmpv6Type};
+use rackweave_wire::ndp::{
+    Lifetime, Milliseconds, NdpOption, NdpRepr, PrefixInformation, RouterAdvertisement,
+    RouterLifetime, RouterPreference,
+};
+use rackweave_wire::options::Options;
+
+use super::neighbor::{ALL_NODES, ALL_NODES_MAC, asker};
+use super::packet::{HOPS, Link, check_upper, emit_ndp};
 use super::{NoAnswer, RouterAdvert, name};
 use crate::addr::Addr;
 use crate::frame::Frame;
 use crate::parse::{ETHERTYPE_IPV6, Parsed, protocol};
 
-/// ICMPv6 types (RFC 4861, sections 4.1 and 4.2).
-const SOLICITATION: u8 = 133;
-const ADVERTISEMENT: u8 = 134;
-/// Flags of an advertisement, and of a prefix in it.
-const MANAGED: u8 = 0x80;
-const OTHER: u8 = 0x40;
-const ON_LINK: u8 = 0x80;
-const AUTONOMOUS: u8 = 0x40;
-/// Option types (RFC 4861, section 4.6; RFC 8106, section 5).
-const SOURCE_LINK_LAYER: u8 = 1;
-const PREFIX: u8 = 3;
-const MTU: u8 = 5;
-const RDNSS: u8 = 25;
-const DNSSL: u8 = 31;
-
 /// `ff02::2`, every router of the link.
 const ALL_ROUTERS: Addr = Addr::from_bits(0xff02_0000_0000_0000_0000_0000_0000_0002);
 /// The least MTU of an IPv6 link (RFC 8200, section 5).
 const MIN_MTU: u16 = 1280;
+/// An IPv6 header.
+const IPV6_LEN: usize = 40;
+/// An advertisement without options (RFC 4861, section 4.2).
+const FIXED_LEN: usize = icmpv6::HEADER_LEN + 8;
 
 /// Answers a router solicitation, to the solicitor or, where it has no address yet, to all nodes.
 pub(super) fn answer(
@@ -36,7 +34,10 @@ pub(super) fn answer(
     frame: &mut Frame,
     parsed: &Parsed,
 ) -> Result<(), NoAnswer> {
-    if parsed.is_v4() || parsed.protocol != protocol::ICMPV6 || parsed.icmp_type != SOLICITATION {
+    if parsed.is_v4()
+        || parsed.protocol != protocol::ICMPV6
+        || Icmpv6Type(parsed.icmp_type) != Icmpv6Type::ROUTER_SOLICITATION
+    {
         return Err(NoAnswer::NotForUs);
     }
     let router = Addr::from(advert.router);
@@ -44,20 +45,12 @@ pub(super) fn answer(
         return Err(NoAnswer::NotForUs);
     }
     check_upper(frame, parsed)?;
-    let (dst, dst_mac) = if parsed.src == Addr::NONE {
-        // RFC 4861, section 6.1.1: "If the IP source address is the unspecified address, there is
-        // no source link-layer address option in the message."
-        if parsed.link_layer.is_some() {
-            return Err(NoAnswer::Malformed("source address"));
-        }
-        (ALL_NODES, ALL_NODES_MAC)
-    } else {
-        let asker = parsed.link_layer.unwrap_or(parsed.src_mac);
-        if !is_host(parsed.src) || asker.is_multicast() {
-            return Err(NoAnswer::Malformed("source address"));
-        }
-        (parsed.src, asker)
-    };
+    // RFC 4861, section 6.1.1: "If the IP source address is the unspecified address, there is no
+    // source link-layer address option in the message."
+    if parsed.src == Addr::NONE && parsed.link_layer.is_some() {
+        return Err(NoAnswer::Malformed("source address"));
+    }
+    let (dst, dst_mac) = asker(parsed)?;
     let link = Link::new(frame, parsed, advert.mac, dst_mac)?;
     advertise(advert, frame, &link, dst)
 }
@@ -75,86 +68,61 @@ fn advertise(
     link: &Link,
     dst: Addr,
 ) -> Result<(), NoAnswer> {
-    let message = message(advert);
-    let head = Head {
-        hops: HOPS_ON_LINK,
-        ..Head::new(Addr::from(advert.router), dst, protocol::ICMPV6)
-    };
-    emit(frame, link, &head, message.len(), 2, |icmp| {
-        icmp.copy_from_slice(&message);
-    })
-}
-
-/// The ICMPv6 message (RFC 4861, section 4.2), its checksum left open.
-fn message(advert: &RouterAdvert) -> Vec<u8> {
-    let managed = if advert.managed { MANAGED } else { 0 };
-    let other = if advert.other { OTHER } else { 0 };
-    let mut out = Message::new(usize::from(advert.mtu.max(MIN_MTU)) - 40);
-    out.octets
-        .extend([ADVERTISEMENT, 0, 0, 0, HOPS, managed | other]);
-    out.octets.extend(advert.lifetime.to_be_bytes());
-    // Reachable time and retransmission timer: unspecified.
-    out.octets.extend([0; 8]);
-    out.option(SOURCE_LINK_LAYER, &[&advert.mac.octets()]);
-    out.option(MTU, &[&[0; 2], &u32::from(advert.mtu).to_be_bytes()]);
-    for prefix in &advert.prefixes {
-        let on_link = if prefix.on_link { ON_LINK } else { 0 };
-        let autonomous = if prefix.autonomous { AUTONOMOUS } else { 0 };
-        let lifetime = prefix.lifetime.to_be_bytes();
-        out.option(
-            PREFIX,
-            &[
-                &[prefix.prefix.prefix_len(), on_link | autonomous],
-                &lifetime,
-                &lifetime,
-                &[0; 4],
-                &prefix.prefix.network().octets(),
-            ],
-        );
-    }
-    let lifetime = u32::from(advert.lifetime).to_be_bytes();
-    let servers: Vec<u8> = advert.dns.iter().flat_map(Ipv6Addr::octets).collect();
-    if !servers.is_empty() {
-        out.option(RDNSS, &[&[0; 2], &lifetime, &servers]);
-    }
+    let servers: Vec<_> = advert.dns.iter().map(Ipv6Addr::octets).collect();
     let names = name::list(&advert.search);
+    let mut options = options(advert, &servers, &names);
+    // RFC 4861, section 6.2.3 would let the rest go in further advertisements; no port has so much
+    // to say.
+    let mut room = usize::from(advert.mtu.max(MIN_MTU)) - IPV6_LEN - FIXED_LEN;
+    options.retain(|option| {
+        let len = Options::new(slice::from_ref(option)).map_or(usize::MAX, |one| one.buffer_len());
+        let fits = len <= room;
+        room -= if fits { len } else { 0 };
+        fits
+    });
+    let message = NdpRepr::RouterAdvertisement {
+        router: RouterAdvertisement {
+            hop_limit: HOPS,
+            managed: advert.managed,
+            other: advert.other,
+            preference: RouterPreference::Medium,
+            lifetime: RouterLifetime::from_secs(advert.lifetime),
+            reachable: Milliseconds::new(0),
+            retransmit: Milliseconds::new(0),
+        },
+        options: Options::new(&options).map_err(|_| NoAnswer::NoRoom)?,
+    };
+    emit_ndp(frame, link, Addr::from(advert.router), dst, &message)
+}
+
+/// The options of an advertisement, the needed ones first.
+fn options<'a>(
+    advert: &RouterAdvert,
+    servers: &'a [[u8; 16]],
+    names: &'a [u8],
+) -> Vec<NdpOption<'a>> {
+    let mut options = vec![
+        NdpOption::SourceLinkLayer(advert.mac),
+        NdpOption::Mtu(advert.mtu.into()),
+    ];
+    options.extend(advert.prefixes.iter().map(|advertised| {
+        let lifetime = Lifetime::from_secs(advertised.lifetime);
+        NdpOption::PrefixInformation(PrefixInformation {
+            prefix: advertised.prefix,
+            on_link: advertised.on_link,
+            autonomous: advertised.autonomous,
+            valid: lifetime,
+            preferred: lifetime,
+        })
+    }));
+    let lifetime = Lifetime::from_secs(advert.lifetime.into());
+    if !servers.is_empty() {
+        options.push(NdpOption::RecursiveDns { lifetime, servers });
+    }
     if !names.is_empty() {
-        out.option(DNSSL, &[&[0; 2], &lifetime, &names]);
+        options.push(NdpOption::SearchList { lifetime, names });
     }
-    out.octets
-}
-
-/// A neighbour discovery message in the making.
-struct Message {
-    octets: Vec<u8>,
-    limit: usize,
-}
-
-impl Message {
-    fn new(limit: usize) -> Self {
-        Self {
-            octets: Vec::new(),
-            limit,
-        }
-    }
-
-    /// Appends an option, padded with zeros to a multiple of eight octets; one for which there is
-    /// no room is left out.
-    fn option(&mut self, kind: u8, parts: &[&[u8]]) {
-        let len = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
-        let Ok(units) = u8::try_from(len.div_ceil(8)) else {
-            return;
-        };
-        let end = self.octets.len() + len.next_multiple_of(8);
-        if end > self.limit {
-            return;
-        }
-        self.octets.extend([kind, units]);
-        for part in parts {
-            self.octets.extend_from_slice(part);
-        }
-        self.octets.resize(end, 0);
-    }
+    options
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn solicitation(src: Ipv6Addr, dst: Ipv6Addr, hops: u8, options: &[u8]) -> Vec<u
     let mut body = GATEWAY_V6.octets().to_vec();
     body.extend(options);
     let step = from_guest(GROUP_MAC).ipv6(src.octets(), dst.octets(), hops);
-    request!(step.icmpv6_raw(SOLICITATION, 0, [0; 4]), &body)
+    request!(step.icmpv6_raw(135, 0, [0; 4]), &body)
 }
 
 fn source_option() -> [u8; 8] {

@@ -38,7 +38,7 @@ pub(in crate::respond) fn advert() -> RouterAdvert {
 
 fn solicitation(src: Ipv6Addr, dst: Ipv6Addr, options: &[u8]) -> Vec<u8> {
     let step = from_guest(ROUTERS_MAC).ipv6(src.octets(), dst.octets(), 255);
-    request!(step.icmpv6_raw(SOLICITATION, 0, [0; 4]), options)
+    request!(step.icmpv6_raw(133, 0, [0; 4]), options)
 }
 
 fn answered(advert: &RouterAdvert, bytes: &[u8]) -> Result<Answer, NoAnswer> {
