@@ -7,6 +7,7 @@ mod compiled;
 mod index;
 mod key;
 mod prefetch;
+mod queue;
 mod recent;
 mod record;
 mod slab;

@@ -142,7 +142,9 @@ pub struct Record {
     pub(crate) queue: u8,
     /// TCP state ([`TcpState`](super::TcpState) as a number).
     pub tcp: u8,
-    pub(crate) spare: [u8; 2],
+    /// Part of the last use at the time when the record was put into its list: where it differs, the record was used
+    /// since.
+    pub(crate) stamp: u16,
 }
 
 impl Record {
@@ -155,7 +157,7 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn class(&self) -> FlowClass {
-        super::wheel::class_of(self.queue)
+        super::queue::class_of(self.queue)
     }
 
     /// Whether this is a connection and not a free place.

@@ -5,10 +5,11 @@ use core::fmt;
 use rackweave_types::Instant;
 
 use super::index::{Crowded, FlowIndex};
+use super::queue::QueueId;
 use super::recent::Recent;
 use super::record::{CompiledFlow, FlowClass, FlowKey, Record};
 use super::slab::{FlowHandle, Slab};
-use super::wheel::{QueueId, Wheel};
+use super::wheel::Wheel;
 use crate::addr::Addr;
 use crate::direction::Direction;
 use crate::hash::FlowHasher;
@@ -363,14 +364,19 @@ impl FlowTable {
         QueueId::new(class, compiled.protocol, hopeful)
     }
 
-    /// Ends flows that were idle for too long, at most `budget` of them; says how many. A flow ends by this at most
-    /// a thirtieth of its timeout late, where it is called often and with enough budget.
+    /// Ends flows that were idle for too long, at most `budget` of them; says how many. Where it is called often and
+    /// with enough budget, a flow ends at most a thirtieth of its timeout late. What is left of the budget goes, in a
+    /// table that is nearly full, into the order of eviction.
     pub fn expire(&mut self, now: Instant, budget: u32, mut ended: impl FnMut(Ended<'_>)) -> u32 {
         let mut left = budget;
         let mut count = 0;
         while let Some(number) = self.wheel.next_expired(&mut self.slab, now, &mut left) {
             self.end(number, EndReason::Expired, &mut ended);
             count += 1;
+        }
+        let capacity = self.slab.capacity();
+        if self.slab.len() >= capacity - capacity / 8 {
+            self.wheel.refresh(&mut self.slab, left);
         }
         count
     }

@@ -9,197 +9,27 @@
 //! without knowing where it stands, and a whole queue is joined into one list by rewriting its ends.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use rackweave_types::Instant;
 
 use super::FlowClass;
 use super::index::at;
+use super::queue::{LISTS, QUEUES, Queue, QueueId, list_of};
+use super::record::Record;
 use super::slab::Slab;
-use crate::parse::protocol;
 use crate::program::Timeouts;
-
-/// Lists in a queue: one for each bit of [`Queue::occupied`].
-const LISTS: u32 = 64;
-
-/// A timeout is at most this many lists wide, so that all flows within it stand in different lists by their time.
-const MAX_WIDTH: u64 = 62;
 
 /// A link with this bit names a list, one without it a record.
 const LIST: u32 = 1 << 31;
 
 /// How many used records one eviction moves to where they belong before it takes the longest idle it has met.
-const CHANCES: u32 = 8;
+const CHANCES: u32 = 4;
+
+/// A record's stamp counts this many nanoseconds, as a power of two: 17 ms.
+const STAMP_SHIFT: u32 = 24;
 
 /// A half-open flow that was idle for this part of its timeout is not worth a finished connection.
 const STALE_PART: u64 = 8;
-
-/// The queues: one for each timeout, and half-open flows apart by what is to be expected of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum QueueId {
-    TcpHalfOpen,
-    Unanswered,
-    IcmpUnanswered,
-    /// As the three above, towards end points that answered lately.
-    TcpHalfOpenHopeful,
-    UnansweredHopeful,
-    IcmpUnansweredHopeful,
-    Closing,
-    Answered,
-    IcmpAnswered,
-    Established,
-}
-
-const QUEUES: usize = 10;
-
-impl QueueId {
-    const ALL: [Self; QUEUES] = [
-        Self::TcpHalfOpen,
-        Self::Unanswered,
-        Self::IcmpUnanswered,
-        Self::TcpHalfOpenHopeful,
-        Self::UnansweredHopeful,
-        Self::IcmpUnansweredHopeful,
-        Self::Closing,
-        Self::Answered,
-        Self::IcmpAnswered,
-        Self::Established,
-    ];
-    const PLAIN: [Self; 3] = [Self::TcpHalfOpen, Self::Unanswered, Self::IcmpUnanswered];
-    const HOPEFUL: [Self; 3] = [
-        Self::TcpHalfOpenHopeful,
-        Self::UnansweredHopeful,
-        Self::IcmpUnansweredHopeful,
-    ];
-    const ANSWERED: [Self; 2] = [Self::Answered, Self::IcmpAnswered];
-
-    /// The queue of a connection of this class and protocol; `hopeful` is asked for half-open ones only.
-    pub(super) const fn new(class: FlowClass, protocol: u8, hopeful: bool) -> Self {
-        let icmp = matches!(protocol, protocol::ICMP | protocol::ICMPV6);
-        match (class, protocol, hopeful) {
-            (FlowClass::Opening, protocol::TCP, false) => Self::TcpHalfOpen,
-            (FlowClass::Opening, protocol::TCP, true) => Self::TcpHalfOpenHopeful,
-            (FlowClass::Opening, _, false) if icmp => Self::IcmpUnanswered,
-            (FlowClass::Opening, _, true) if icmp => Self::IcmpUnansweredHopeful,
-            (FlowClass::Opening, _, false) => Self::Unanswered,
-            (FlowClass::Opening, _, true) => Self::UnansweredHopeful,
-            (FlowClass::Closing, ..) => Self::Closing,
-            (FlowClass::Answered, ..) if icmp => Self::IcmpAnswered,
-            (FlowClass::Answered, ..) => Self::Answered,
-            (FlowClass::Established, ..) => Self::Established,
-        }
-    }
-
-    const fn class(self) -> FlowClass {
-        match self {
-            Self::TcpHalfOpen
-            | Self::Unanswered
-            | Self::IcmpUnanswered
-            | Self::TcpHalfOpenHopeful
-            | Self::UnansweredHopeful
-            | Self::IcmpUnansweredHopeful => FlowClass::Opening,
-            Self::Closing => FlowClass::Closing,
-            Self::Answered | Self::IcmpAnswered => FlowClass::Answered,
-            Self::Established => FlowClass::Established,
-        }
-    }
-
-    const fn timeout(self, timeouts: &Timeouts) -> Duration {
-        match self {
-            Self::TcpHalfOpen | Self::TcpHalfOpenHopeful => timeouts.tcp_half_open,
-            Self::Unanswered | Self::UnansweredHopeful => timeouts.unanswered,
-            Self::IcmpUnanswered | Self::IcmpUnansweredHopeful | Self::IcmpAnswered => {
-                timeouts.icmp
-            }
-            Self::Closing => timeouts.tcp_closing,
-            Self::Answered => timeouts.answered,
-            Self::Established => timeouts.tcp_established,
-        }
-    }
-
-    /// The number that a record holds.
-    pub(super) const fn number(self) -> u8 {
-        // The enum is `repr(u8)`.
-        self as u8
-    }
-
-    fn index(self) -> usize {
-        usize::from(self.number())
-    }
-}
-
-/// The class of the queue with this number; of numbers that no queue has, the least valuable.
-#[inline]
-pub(super) fn class_of(queue: u8) -> FlowClass {
-    QueueId::ALL
-        .get(usize::from(queue))
-        .map_or(FlowClass::Opening, |queue| queue.class())
-}
-
-/// The flows of one timeout, by their last use.
-#[derive(Clone, Copy, Debug)]
-struct Queue {
-    /// In nanoseconds.
-    timeout: u64,
-    /// A list is 2^`shift` nanoseconds wide.
-    shift: u32,
-    len: u32,
-    /// No list is for an earlier tick (time divided by the width), nor for one 64 later.
-    base: u64,
-    /// Which lists hold a record, by tick modulo 64.
-    occupied: u64,
-}
-
-impl Queue {
-    fn new(timeout: Duration) -> Self {
-        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        let mut shift = 0;
-        while timeout >> shift > MAX_WIDTH {
-            shift += 1;
-        }
-        Self {
-            timeout,
-            shift,
-            len: 0,
-            base: 0,
-            occupied: 0,
-        }
-    }
-
-    /// The oldest tick whose list holds a record.
-    fn oldest(&self) -> Option<u64> {
-        let ahead = self
-            .occupied
-            .rotate_right(list_of(self.base))
-            .trailing_zeros();
-        (ahead < LISTS).then(|| self.base + u64::from(ahead))
-    }
-
-    /// The tick under which a record of this last use is put: its own, unless that is too far from the others'.
-    fn tick_for(&mut self, last_use: u64) -> u64 {
-        let tick = last_use >> self.shift;
-        let Some(oldest) = self.oldest() else {
-            self.base = tick;
-            return tick;
-        };
-        let span = u64::from(LISTS - 1);
-        let behind = self
-            .occupied
-            .rotate_right(list_of(self.base))
-            .leading_zeros();
-        let newest = self.base + (span - u64::from(behind));
-        let tick = tick.clamp(newest.saturating_sub(span), oldest.saturating_add(span));
-        self.base = oldest.min(tick);
-        tick
-    }
-}
-
-/// The list of a tick within its queue.
-fn list_of(tick: u64) -> u32 {
-    let [low, ..] = tick.to_le_bytes();
-    u32::from(low) % LISTS
-}
 
 /// Where a list begins and ends.
 #[derive(Clone, Copy, Debug)]
@@ -323,6 +153,7 @@ impl Wheel {
         let last = self.lists[at(list ^ LIST)].last;
         let record = &mut slab[number];
         record.queue = id.number();
+        record.stamp = stamp(record.last_use);
         record.prev = last;
         record.next = list;
         self.set_next(slab, last, number);
@@ -441,7 +272,8 @@ impl Wheel {
         now.nanos().saturating_sub(record.last_use) >= timeout / STALE_PART
     }
 
-    /// The longest idle record of these queues, to the accuracy of their lists.
+    /// The longest idle record of these queues, to the accuracy of their lists; within a list, one that was used
+    /// since it was put there goes behind the others.
     fn longest_idle(&mut self, slab: &mut Slab, ids: &[QueueId]) -> Option<u32> {
         let mut longest: Option<(u64, u32)> = None;
         for _ in 0..CHANCES {
@@ -450,7 +282,7 @@ impl Wheel {
                 Some((slab[number].last_use, number, id, end))
             });
             let (last_use, number, id, end) = heads.min_by_key(|&(last_use, ..)| last_use)?;
-            if last_use < end {
+            if !is_used_since(&slab[number], end) {
                 return Some(number);
             }
             if longest.is_none_or(|(time, _)| last_use < time) {
@@ -461,11 +293,40 @@ impl Wheel {
         longest.map(|(_, number)| number)
     }
 
+    /// Moves the oldest finished connections that were used since to where they belong, until one was not; each costs
+    /// one of `budget`. Done ahead of need, so that an eviction meets few of them.
+    pub(super) fn refresh(&mut self, slab: &mut Slab, mut budget: u32) {
+        for id in [
+            QueueId::Established,
+            QueueId::Answered,
+            QueueId::IcmpAnswered,
+        ] {
+            while budget > 0
+                && let Some((number, end)) = self.head(id)
+                && is_used_since(&slab[number], end)
+            {
+                self.relink(slab, number, id);
+                budget -= 1;
+            }
+        }
+    }
+
     /// Moves a record to where its last use belongs.
     fn relink(&mut self, slab: &mut Slab, number: u32, id: QueueId) {
         self.unlink(slab, number);
         self.link(slab, number, id);
     }
+}
+
+/// Whether a record was used since it was put into its list, whose time is over at `end`.
+fn is_used_since(record: &Record, end: u64) -> bool {
+    record.last_use >= end || stamp(record.last_use) != record.stamp
+}
+
+/// The part of a time that a record's stamp keeps.
+fn stamp(time: u64) -> u16 {
+    let [low, high, ..] = (time >> STAMP_SHIFT).to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
 
 /// The link that names the list of a tick.
