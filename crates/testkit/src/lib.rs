@@ -3,6 +3,8 @@
 //! Nothing that is shipped depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod exchange;
+mod number;
 pub mod packet;
 pub mod random;
 pub mod rules;
