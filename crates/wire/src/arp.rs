@@ -1,7 +1,7 @@
 //! ARP for IPv4 over Ethernet (RFC 826).
 //!
-//! [`ArpView::parse`] fails when the packet is cut or for other hardware or protocols. Accessors and
-//! [`ArpRepr::parse`] cannot fail: any operation and any addresses may be claimed.
+//! [`ArpView::parse`] fails when the packet is cut or for other hardware or protocols. Accessors
+//! and [`ArpRepr::parse`] cannot fail: any operation and any addresses may be claimed.
 
 use core::net::Ipv4Addr;
 
@@ -192,3 +192,6 @@ pub enum ArpError {
         got: u8,
     },
 }
+
+#[cfg(test)]
+mod tests;

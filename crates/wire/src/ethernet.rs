@@ -1,7 +1,7 @@
 //! Ethernet II frames (IEEE 802.3 section 3.2; RFC 894, RFC 2464).
 //!
-//! [`EthernetView::parse`] fails when the header is cut; [`EthernetRepr::parse`] when the type field
-//! is the length of an 802.3 frame. Accessors cannot fail. Preamble and frame check sequence are
+//! [`EthernetView::parse`] fails when the header is cut; [`EthernetRepr::parse`] when the type
+//! field is the length of an 802.3 frame. Accessors cannot fail. Preamble and frame check sequence are
 //! never there.
 
 use rackweave_types::MacAddr;
@@ -126,3 +126,6 @@ pub enum EthernetError {
         got: u16,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! are written as zero and ignored (section 3.4).
 
 mod options;
+#[cfg(test)]
+mod tests;
 
 use rackweave_types::{Vni, VniOutOfRange};
 use thiserror::Error;
@@ -63,7 +65,7 @@ impl<'a> GeneveView<'a> {
         let [high, middle, low] = raw.vni;
         let vni = Vni::new(u32::from_be_bytes([0, high, middle, low])).map_err(GeneveError::Vni)?;
         let options_len = usize::from(raw.version_and_len & 0x3f) * 4;
-        let options = raw::prefix("geneve options", rest, options_len)?;
+        let options = raw::prefix("geneve option list", rest, options_len)?;
         let payload = rest.get(options_len..).unwrap_or_default();
         Ok(Self {
             raw,
@@ -180,7 +182,7 @@ pub enum GeneveError {
     Vni(#[from] VniOutOfRange),
     /// An option is cut.
     #[error(
-        "geneve option {class:#06x}/{kind:#04x} at offset {offset} has length {got}, of {left} bytes left"
+        "geneve option {class:#06x}/{kind:#04x} at offset {offset} has length {got}, {left} are left"
     )]
     OptionLength {
         /// The option's class.

@@ -1,9 +1,12 @@
 //! ICMPv4 (RFC 792, RFC 1191).
 //!
 //! [`Icmpv4View::parse`] fails when the header is cut; [`Icmpv4Repr::parse`] when the checksum is
-//! wrong, the type is none of the repr's, or the code is unknown for its type. Accessors cannot fail.
+//! wrong, the type is none of the repr's, or the code is unknown for its type. Accessors cannot
+//! fail.
 
 mod repr;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 use zerocopy::network_endian::U16;
@@ -25,7 +28,7 @@ pub const MAX_QUOTED_LEN: usize = 576 - 20 - HEADER_LEN;
 
 registry! {
     /// The type of a message.
-    Icmpv4Type: u8, "icmp type {}" {
+    Icmpv4Type: u8, "{}" {
         /// Echo reply.
         ECHO_REPLY = 0, "echo reply";
         /// Destination unreachable.

@@ -1,11 +1,13 @@
 //! ICMPv6 (RFC 4443); neighbour discovery is in [`crate::ndp`].
 //!
-//! [`Icmpv6View::parse`] fails when the header is cut; [`Icmpv6Repr::parse`] when the type is none of
-//! the repr's or the code is unknown for its type. Accessors cannot fail. The checksum covers
+//! [`Icmpv6View::parse`] fails when the header is cut; [`Icmpv6Repr::parse`] when the type is none
+//! of the repr's or the code is unknown for its type. Accessors cannot fail. The checksum covers
 //! addresses that the message does not hold: a view checks it with [`Icmpv6View::checksum_ok`], and
 //! whoever emits a message ends with [`fill_checksum`].
 
 mod repr;
+#[cfg(test)]
+mod tests;
 
 use core::net::Ipv6Addr;
 
@@ -31,7 +33,7 @@ pub const MAX_QUOTED_LEN: usize = ipv6::MIN_MTU - ipv6::HEADER_LEN - HEADER_LEN;
 
 registry! {
     /// The type of a message.
-    Icmpv6Type: u8, "icmpv6 type {}" {
+    Icmpv6Type: u8, "{}" {
         /// Destination unreachable.
         DESTINATION_UNREACHABLE = 1, "destination unreachable";
         /// Packet too big.

@@ -1,11 +1,13 @@
 //! IPv4 (RFC 791), with options and fragments.
 //!
 //! [`Ipv4View::parse`] fails when the version, the header length or the total length contradict the
-//! bytes; [`Ipv4Repr::parse`] when the checksum is wrong, an option is malformed, or a fragment ends
-//! beyond the greatest datagram. Accessors cannot fail.
+//! bytes; [`Ipv4Repr::parse`] when the checksum is wrong, an option is malformed, or a fragment
+//! ends beyond the greatest datagram. Accessors cannot fail.
 
 mod options;
 mod repr;
+#[cfg(test)]
+mod tests;
 
 use core::net::Ipv4Addr;
 

@@ -223,3 +223,6 @@ pub enum Ipv6Error {
         got: u8,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
 //! cut. Accessors and [`FragmentRepr::parse`] cannot fail.
 
 mod fragment;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 

@@ -6,8 +6,8 @@
 //!   from then on accessors cannot fail;
 //! - a small *repr* that can only hold sense: `Repr::parse(&view)`, `buffer_len()`, and
 //!   `emit(&mut [u8])`, which fails only where the buffer is smaller than `buffer_len()`. An `emit`
-//!   writes one header; a checksum that covers what comes after it is filled in last by the module's
-//!   `fill_checksum`;
+//!   writes one header; a checksum that covers what comes after it is filled in last by the
+//!   module's `fill_checksum`;
 //! - one error enum that says what was wrong and where.
 //!
 //! Any bytes give a value or a typed error. Headers with options share [`options`].

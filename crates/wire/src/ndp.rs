@@ -1,5 +1,5 @@
-//! Neighbour discovery (RFC 4861) with its options: those of RFC 4861 section 4.6, route information
-//! (RFC 4191) and DNS (RFC 8106).
+//! Neighbour discovery (RFC 4861) with its options: those of RFC 4861 section 4.6, route
+//! information (RFC 4191) and DNS (RFC 8106).
 //!
 //! [`NdpView::parse`] fails when the message is cut or of another type; [`NdpRepr::parse`] when its
 //! code, an address or an option makes it invalid. Accessors cannot fail. What the IP header must
@@ -9,6 +9,8 @@
 
 mod options;
 mod repr;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use core::net::Ipv6Addr;

@@ -1,8 +1,8 @@
 //! Lists of options, of whatever header: one shape for IPv4, TCP, Geneve and neighbour discovery.
 //!
 //! A view gives an [`OptionIter`], which ends at the first malformed option with an error. A repr
-//! holds [`Options`], a list in which every option is well-formed and all fit: read from a packet, or
-//! given by the program as a slice. Both are equal when they hold the same options.
+//! holds [`Options`], a list in which every option is well-formed and all fit: read from a packet,
+//! or given by the program as a slice. Both are equal when they hold the same options.
 
 use core::fmt;
 use core::marker::PhantomData;

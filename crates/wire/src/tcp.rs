@@ -8,6 +8,8 @@
 mod flags;
 mod options;
 mod repr;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 use zerocopy::network_endian::{U16, U32};

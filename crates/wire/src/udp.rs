@@ -170,3 +170,6 @@ pub enum UdpError {
         got: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;

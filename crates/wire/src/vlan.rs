@@ -155,3 +155,6 @@ pub enum VlanTagError {
         got: u16,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,8 +108,8 @@ impl Delta {
         }
     }
 
-    /// The sum after the change. A frame whose checksum is left to the next stage carries the sum of
-    /// its pseudo header, not complemented, in the checksum field.
+    /// The sum after the change. A frame whose checksum is left to the next stage carries the sum
+    /// of its pseudo header, not complemented, in the checksum field.
     #[inline]
     #[must_use]
     pub const fn apply_to_partial(self, partial_sum: u16) -> u16 {

@@ -88,7 +88,8 @@ proptest! {
 
     #[test]
     fn incremental_equals_full(
-        mut data in proptest::collection::vec(any::<u8>(), 16..80), new: [u8; 16], at in 0_usize..40,
+        mut data in proptest::collection::vec(any::<u8>(), 16..80),
+        new: [u8; 16], at in 0_usize..40,
     ) {
         let at = (at * 2).min((data.len() - 16) / 2 * 2);
         let before = finish(sum(&data));
