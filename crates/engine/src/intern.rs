@@ -105,6 +105,10 @@ const fn at(number: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -132,5 +136,42 @@ mod tests {
         interner.release(a);
         assert_eq!(interner.len(), 0);
         assert_eq!(interner.acquire(8), Some(a));
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_counted_values(operations in prop::collection::vec((any::<bool>(), 0_u64..12), 0..300)) {
+            let mut interner = Interner::new(8, FlowHasher::new([1, 2]));
+            let mut model: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
+            for (acquire, value) in operations {
+                let there = model.len();
+                if acquire {
+                    let number = interner.acquire(value);
+                    let known = model.get_mut(&value);
+                    prop_assert_eq!(number.is_some(), known.is_some() || there < 8);
+                    match (number, known) {
+                        (Some(number), Some((same, users))) => {
+                            prop_assert_eq!(number, *same);
+                            *users += 1;
+                        }
+                        (Some(number), None) => {
+                            prop_assert!(model.values().all(|(other, _)| *other != number));
+                            model.insert(value, (number, 1));
+                        }
+                        (None, _) => {}
+                    }
+                } else if let Some((number, users)) = model.get_mut(&value) {
+                    interner.release(*number);
+                    *users -= 1;
+                    if *users == 0 {
+                        model.remove(&value);
+                    }
+                }
+                prop_assert_eq!(interner.len(), model.len());
+                for (value, (number, _)) in &model {
+                    prop_assert_eq!(interner.get(*number), Some(value));
+                }
+            }
+        }
     }
 }
