@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::{Action, Layer, Match, NatPool, ProgramSpec, RuleSet, Select};
 use crate::direction::Direction;
+use crate::respond::ResponderError;
 
 /// Why a program cannot run, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum Problem {
     Burst,
     /// More than one address translation in a direction's list of actions.
     TranslatedTwice,
+    /// An answer that could not be made.
+    Responder(ResponderError),
 }
 
 impl fmt::Display for Problem {
@@ -85,6 +88,7 @@ impl fmt::Display for Problem {
             Self::NotIp => f.write_str("the ethernet type is not of the prefix's family"),
             Self::Burst => f.write_str("a limited rate needs a burst of at least one packet (65535 octets)"),
             Self::TranslatedTwice => f.write_str("one address translation for a list of actions"),
+            Self::Responder(error) => error.fmt(f),
         }
     }
 }
@@ -212,6 +216,7 @@ impl Check<'_> {
                 }
                 index(*table, self.tables, Problem::NoSuchTable)
             }
+            Action::Hairpin(responder) => responder.validate().map_err(Problem::Responder),
             Action::Encapsulate(_) => self.only(Direction::Out),
             Action::Decapsulate => self.only(Direction::In),
             Action::SourceNat { pool } => index(*pool, self.spec.pools.len(), Problem::NoSuchPool),
