@@ -6,5 +6,6 @@ mod flows;
 mod frames;
 mod guard;
 mod mapping;
+mod outside;
 mod properties;
 mod services;
