@@ -1,0 +1,22 @@
+//! What is measured of the engine: one place of programs and traffic for the figures
+//! (`cargo xtask figures engine`) and for the benchmarks (`cargo bench -p rackweave-engine`).
+//!
+//! The port that is measured is a VPC's, as `rackweave-vpc` makes its program from the objects in
+//! `network/`: anti-spoofing, gateway services, a stateful firewall, routes by prefix, one external
+//! address for the guest's own (1:1 NAT), and Geneve to the boundary. Its guest talks to the world
+//! outside, so that every packet passes all six layers, is translated and is encapsulated.
+//!
+//! How time is measured: packets are built beforehand, each flow's once, in random order. A round
+//! copies each into a frame and sends it through the engine; the same round without the engine is
+//! measured beside it and subtracted, so that a figure is the engine's share alone. Of several
+//! rounds the fastest counts, since machines that others share only ever make a round slower.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod established;
+pub mod instructions;
+pub mod lookup;
+pub mod network;
+pub mod opening;
+pub mod traffic;
+pub mod workers;

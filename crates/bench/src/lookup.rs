@@ -1,0 +1,95 @@
+//! Lookups in large rule sets and routing tables.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rackweave_engine::classify::{Classifier, linear};
+use rackweave_engine::fields::Fields;
+use rackweave_engine::program::Rule;
+use rackweave_testkit::rules::{Family, matching_fields, random_routes, random_rules};
+
+use crate::clock;
+
+/// What is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Rules that are all different: random prefixes, ranges of ports and protocols, a tenth of
+    /// them within another.
+    Rules,
+    /// Routes: destination prefixes.
+    Routes,
+}
+
+/// Lookups in a round: the same for sets of all sizes, so that none profits from a short round
+/// that the processor knows by heart.
+const ROUND: usize = 32_768;
+
+/// Comparisons with single rules that the check against a linear scan may take.
+const CHECKS: usize = 20_000_000;
+
+/// A set and packets that hit every rule of it and the default.
+#[derive(Debug)]
+pub struct Lookups {
+    classifier: Classifier,
+    packets: Vec<Fields>,
+}
+
+impl Lookups {
+    /// Draws a set of `rules` rules and packets for it, and compares what is found with a linear
+    /// scan: for all packets, or as many as can be scanned in a moment.
+    ///
+    /// # Errors
+    /// Where the classifier finds another rule than the scan.
+    pub fn new(set: Set, rules: usize) -> Result<Self> {
+        let rules: Vec<Rule> = match set {
+            Set::Rules => random_rules(rules, 1, Family::V4),
+            Set::Routes => random_routes(rules, 1, Family::V4),
+        };
+        let classifier = Classifier::build(&rules);
+        let mut packets = matching_fields(&rules, 2);
+        for packet in packets.iter().take(CHECKS / rules.len().max(1)) {
+            let (found, expected) = (classifier.lookup(packet), linear(&rules, packet));
+            ensure!(
+                found == expected,
+                "found {found:?}, not {expected:?}, for {packet:?}"
+            );
+        }
+        while packets.len() < ROUND {
+            packets.extend_from_within(..);
+        }
+        Ok(Self {
+            classifier,
+            packets,
+        })
+    }
+
+    /// Looks up every packet; says how long it took.
+    #[must_use]
+    pub fn round(&self) -> Duration {
+        clock::time(|| {
+            for packet in &self.packets {
+                black_box(self.classifier.lookup(packet));
+            }
+        })
+    }
+
+    /// How many lookups a round has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Whether there is no packet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    /// Nanoseconds for a lookup: the fastest of several rounds.
+    #[must_use]
+    pub fn nanos(&self, rounds: usize) -> f64 {
+        let best = (0..rounds).map(|_| self.round()).min().unwrap_or_default();
+        clock::nanos_each(best, u32::try_from(self.packets.len()).unwrap_or(u32::MAX))
+    }
+}
