@@ -1,4 +1,17 @@
 //! Frames for tests and benchmarks: complete, valid, with every length and checksum right.
+//!
+//! The functions make plain frames; [`FrameBuilder`] and [`Tunnel`] make those with anything else
+//! in them.
+
+mod builder;
+mod control;
+mod icmp_error;
+mod tunnel;
+
+pub use builder::FrameBuilder;
+pub use control::{arp_reply, dhcpv4_request, dhcpv6_request, neighbor_advertisement};
+pub use icmp_error::{IcmpError, icmp_error};
+pub use tunnel::Tunnel;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -41,6 +54,8 @@ pub mod flag {
     pub const SYN: u8 = 0x02;
     /// Reset.
     pub const RST: u8 = 0x04;
+    /// The data is to be delivered now.
+    pub const PSH: u8 = 0x08;
     /// The acknowledgement number counts.
     pub const ACK: u8 = 0x10;
 }
@@ -288,7 +303,7 @@ pub fn geneve(src: Ipv6Addr, dst: Ipv6Addr, vni: Vni, options: &[u8], inner: &[u
     payload.extend(len16(16 + options.len() + inner.len()).to_be_bytes());
     payload.extend([0, 0]);
     payload.push(u8::try_from(options.len() / 4).unwrap_or(0));
-    payload.push(if options.is_empty() { 0 } else { 0x40 });
+    payload.push(u8::from(tunnel::has_critical(options)) << 6);
     payload.extend(0x6558_u16.to_be_bytes());
     payload.extend(&vni.get().to_be_bytes()[1..]);
     payload.push(0);
@@ -324,3 +339,6 @@ pub fn fragments(frame: &[u8], id: u16, payload: usize) -> Vec<Vec<u8>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
