@@ -17,6 +17,7 @@ use crate::respond::Responder;
 
 /// What the layers decided about a packet.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that one action sets")]
 pub(crate) struct Path<'p> {
     /// Where the way ended.
     pub(crate) end: End<'p>,
@@ -150,7 +151,7 @@ pub(crate) fn walk<'p>(context: &Context<'_, 'p>, fields: Fields, mut trace: Opt
     path
 }
 
-impl<'p> Path<'p> {
+impl Path<'_> {
     fn new(fields: Fields) -> Self {
         Self {
             end: End::Drop(DropReason::Undecided, None),

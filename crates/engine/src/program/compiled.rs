@@ -185,14 +185,9 @@ impl CompiledSet {
     /// The first rule that matches, or the default.
     pub(crate) fn find(&self, fields: &Fields) -> Found<'_> {
         let place = self.classifier.lookup(fields).and_then(|place| usize::try_from(place).ok());
-        match place.and_then(|place| Some((place, self.rules.get(place)?))) {
-            Some((place, rule)) => {
-                Found { rule: Some(rule.id), actions: &rule.actions, counter: self.first_counter + place }
-            }
-            None => {
-                let counter = self.first_counter + self.rules.len();
-                Found { rule: None, actions: &self.default, counter }
-            }
+        if let Some((place, rule)) = place.and_then(|place| Some((place, self.rules.get(place)?))) {
+            return Found { rule: Some(rule.id), actions: &rule.actions, counter: self.first_counter + place };
         }
+        Found { rule: None, actions: &self.default, counter: self.first_counter + self.rules.len() }
     }
 }

@@ -97,11 +97,11 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             tcp_half_open: Duration::from_secs(20),
-            tcp_established: Duration::from_secs(7440),
+            tcp_established: Duration::from_mins(124),
             tcp_closing: Duration::from_secs(10),
             unanswered: Duration::from_secs(30),
-            answered: Duration::from_secs(300),
-            icmp: Duration::from_secs(60),
+            answered: Duration::from_mins(5),
+            icmp: Duration::from_mins(1),
             fragments: Duration::from_secs(30),
         }
     }

@@ -137,7 +137,7 @@ pub(super) fn validate(spec: &ProgramSpec, tables: usize) -> Result<(), ProgramE
 }
 
 fn block(pool: &NatPool) -> Result<(), Problem> {
-    let aligned = pool.ports.is_power_of_two() && pool.ports <= 32_768 && pool.first_port % pool.ports == 0;
+    let aligned = pool.ports.is_power_of_two() && pool.ports <= 32_768 && pool.first_port.is_multiple_of(pool.ports);
     if !aligned {
         return Err(Problem::PortBlock);
     }

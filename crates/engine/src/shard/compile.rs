@@ -33,7 +33,7 @@ impl Shard {
             }
             _ => None,
         };
-        let mut flow = before.copied().unwrap_or_else(|| self.empty(packet));
+        let mut flow = before.copied().unwrap_or_else(|| empty(packet));
         set_sides(&mut flow, path, before.is_some());
         set_deltas(&mut flow);
         let meter = path.meter.and_then(|meter| u8::try_from(meter + 1).ok()).unwrap_or(0);
@@ -60,15 +60,15 @@ impl Shard {
         }
         Ok(Compiled { flow, template })
     }
+}
 
-    /// A flow that begins with this packet, before anything was decided.
-    fn empty(&self, packet: &Packet) -> CompiledFlow {
-        let mut flow = CompiledFlow::empty();
-        flow.protocol = packet.parsed.protocol;
-        flow.set_flag(CompiledFlow::FLAG_V4, packet.parsed.is_v4());
-        flow.set_flag(CompiledFlow::FLAG_BEGAN_OUT, packet.direction == Direction::Out);
-        flow
-    }
+/// A flow that begins with this packet, before anything was decided.
+fn empty(packet: &Packet) -> CompiledFlow {
+    let mut flow = CompiledFlow::empty();
+    flow.protocol = packet.parsed.protocol;
+    flow.set_flag(CompiledFlow::FLAG_V4, packet.parsed.is_v4());
+    flow.set_flag(CompiledFlow::FLAG_BEGAN_OUT, packet.direction == Direction::Out);
+    flow
 }
 
 /// Sets the sides that the packet's way has shown: what it was, and what it became.

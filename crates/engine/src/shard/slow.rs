@@ -105,10 +105,12 @@ impl Shard {
         now: Instant,
         trace: Option<&mut Trace>,
     ) -> Judgement<'p> {
-        if packet.parsed.fragment.is_some()
-            && let Err(judgement) = self.identify_fragment(packet, handed, now)
-        {
-            return judgement;
+        if packet.parsed.fragment.is_some() {
+            match self.identify_fragment(packet, handed, now) {
+                Ok(None) => {}
+                Ok(Some(home)) => return Judgement::HandOver(home),
+                Err(reason) => return Judgement::Refused(reason),
+            }
         }
         if handed.is_none()
             && let Some(elsewhere) = self.elsewhere(packet, frame)
@@ -129,26 +131,26 @@ impl Shard {
         }
     }
 
-    /// Finds the ports of a fragment that is not the first.
-    fn identify_fragment<'p>(
+    /// Finds the ports of a fragment that is not the first, or the shard that remembers them.
+    fn identify_fragment(
         &self,
         packet: &mut Packet,
         handed: Option<HandOver>,
         now: Instant,
-    ) -> Result<(), Judgement<'p>> {
+    ) -> Result<Option<HandOver>, DropReason> {
         if let Some(ports) = handed.and_then(|handed| handed.fragment) {
             packet.set_ports(ports);
-            return Ok(());
+            return Ok(None);
         }
         let home = self.fragment_home(packet);
         if home != self.id.index() {
-            return Err(Judgement::HandOver(HandOver { shard: home, fragment: None }));
+            return Ok(Some(HandOver { shard: home, fragment: None }));
         }
         if packet.parsed.is_later_fragment() {
             let ports = self.fragments.recall(packet.direction, &packet.parsed, now);
-            packet.set_ports(ports.ok_or(Judgement::Refused(DropReason::FragmentUnknown))?);
+            packet.set_ports(ports.ok_or(DropReason::FragmentUnknown)?);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Does what a judgement says.

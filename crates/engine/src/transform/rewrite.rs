@@ -174,11 +174,8 @@ fn transport_checksum(
         return patch_at(bytes, l4 + 2, port_delta);
     }
     let Some(offset) = checksum_offset(parsed.protocol) else { return Ok(()) };
-    let field = match field(bytes, l4 + usize::from(offset)) {
-        Ok(field) => field,
-        // A packet of these protocols that is too short for a checksum has none to keep true.
-        Err(_) => return Ok(()),
-    };
+    // A packet of these protocols that is too short for a checksum has none to keep true.
+    let Ok(field) = field(bytes, l4 + usize::from(offset)) else { return Ok(()) };
     let old = u16::from_be_bytes(*field);
     if let Checksum::Partial { .. } = checksum {
         *field = combine(old, address_delta).to_be_bytes();
