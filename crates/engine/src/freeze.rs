@@ -30,6 +30,9 @@ mod item;
 mod read;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{PartError, Problem, ThawError};
 pub(crate) use item::{Cell, Drops, Flow, Fragment, Header, Hits, Meter, Punted, Totals, View, flag};
 pub(crate) use read::{Part, read};
