@@ -3,10 +3,13 @@
 //! Nothing that is shipped depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod capture;
+pub mod conversation;
 pub mod exchange;
 mod number;
 pub mod packet;
 pub mod random;
 pub mod rules;
+pub mod state;
 pub mod verify;
 pub mod vpc;
