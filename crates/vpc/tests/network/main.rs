@@ -8,4 +8,5 @@ mod guard;
 mod mapping;
 mod outside;
 mod properties;
+mod rules;
 mod services;
