@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use crate::text::{decimal, serde_as_text};
 
-/// Octets per second, of whole Ethernet frames without preamble and check sequence.
+/// Octets per second, of IP packets: what lies in front of them on a link is not counted.
 ///
 /// Written with its unit: `1250000B/s`, `125MB/s`; the prefixes k, M, G are powers of ten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,18 +1,20 @@
 //! Packets that the engine makes itself: metered, and wrapped where they go to the wire.
 
 use alloc::boxed::Box;
+use core::net::IpAddr;
 
 use rackweave_types::Instant;
 
 use super::packet::Packet;
 use super::{Shard, Verdict};
 use crate::counters::side;
+use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::hash;
 use crate::meter::Meter;
 use crate::parse::Parsed;
-use crate::program::{Encapsulate, Program};
+use crate::program::{Encapsulate, Program, Reject};
 use crate::punt::Punt;
 use crate::respond::{self, Responder};
 use crate::transform::{self, OuterTemplate};
@@ -105,11 +107,13 @@ pub(super) fn make(
     let parsed = &packet.parsed;
     let made = match what {
         Reply::Answer(responder) => respond::answer(responder, frame, parsed),
-        Reply::Refusal(Refusal::Reject(router)) => respond::reject(frame, parsed, &router),
+        Reply::Refusal(Refusal::Reject(router)) => respond::reject(frame, parsed, &speaker(router, packet)),
         Reply::Refusal(Refusal::TooBig(router, mtu)) => {
+            let router = speaker(router, packet);
             respond::too_big(frame, parsed, mtu, router.router_v4, router.router_v6)
         }
         Reply::Refusal(Refusal::TimeExceeded(router)) => {
+            let router = speaker(router, packet);
             respond::time_exceeded(frame, parsed, router.router_v4, router.router_v6)
         }
     };
@@ -120,6 +124,16 @@ pub(super) fn make(
         return Err(DropReason::NoAnswer);
     }
     wrap_back(program, packet, frame)
+}
+
+/// In whose name a refusal speaks: to the guest, the router's; to the wire, that of the address the packet was sent
+/// to, which is all of the guest's network that its sender knows.
+fn speaker(router: Reject, packet: &Packet) -> Reject {
+    match (packet.direction, IpAddr::from(packet.parsed.dst)) {
+        (Direction::In, IpAddr::V4(router_v4)) => Reject { router_v4, ..router },
+        (Direction::In, IpAddr::V6(router_v6)) => Reject { router_v6, ..router },
+        (Direction::Out, _) => router,
+    }
 }
 
 /// Wraps a reply to a packet from the wire for the way back.
