@@ -7,8 +7,8 @@ use hashbrown::HashMap;
 
 use super::cube::{Cube, DIMS, Span};
 use super::cut::{Candidate, Plan, Region, Scratch, Step, View, slots_room};
-use super::entry::{Entry, Tag};
-use super::forest::{Forest, NO_RANK, Slot, Tree, place};
+use super::entry::Entry;
+use super::forest::{Forest, Node, Slot, Tree, place};
 
 /// Rules that are listed rather than told apart further.
 const LEAF: usize = 2;
@@ -16,42 +16,30 @@ const LEAF: usize = 2;
 const MAX_DEPTH: u32 = 24;
 /// Trees that a search goes through at most.
 const MAX_TREES: usize = 4;
-/// Entries (and slots, four for one) that a tree may have for each of its rules.
+/// Entries (and slots, eight for one) that a tree may have for each of its rules.
 const ROOM_PER_RULE: usize = 8;
 /// Lists up to this length are searched for rules that others hide.
 const SHORT: usize = 16;
 
-/// A rule of a family, in rank order.
-#[derive(Clone, Debug)]
-pub(super) struct Ranked {
-    pub(super) cube: Cube,
-    pub(super) exact: bool,
-    /// Its rank among all rules.
-    pub(super) rank: u32,
-}
-
 impl<E: Entry> Forest<E> {
     /// The forest of these rules, which stand in the order of their rank.
-    pub(super) fn build(ranked: &[Ranked]) -> Self {
-        let rules: Vec<Candidate> = ranked
-            .iter()
-            .map(|r| Candidate {
-                cube: r.cube,
-                exact: r.exact,
-            })
-            .collect();
+    pub(super) fn build(rules: &[Candidate]) -> Self {
+        let forest = Self {
+            trees: Vec::new(),
+            nodes: Vec::new(),
+            slots: Vec::new(),
+            entries: Vec::new(),
+        };
         let mut builder = Builder {
-            ranked,
-            rules: &rules,
-            forest: Self {
-                trees: Vec::new(),
-                slots: Vec::new(),
-                entries: Vec::new(),
-            },
+            rules,
+            forest,
             leaves: HashMap::new(),
             scratch: Scratch::default(),
         };
         let mut rest: Vec<u32> = (0..).take(rules.len()).collect();
+        if !rest.is_empty() {
+            builder.forest.entries.push(E::NOTHING);
+        }
         while !rest.is_empty() {
             let last = builder.forest.trees.len() + 1 == MAX_TREES;
             let (tree, left) = builder.tree(rest, !last);
@@ -60,6 +48,7 @@ impl<E: Entry> Forest<E> {
         }
         let mut forest = builder.forest;
         forest.trees.sort_by_key(|tree| tree.best);
+        forest.nodes.shrink_to_fit();
         forest.slots.shrink_to_fit();
         forest.entries.shrink_to_fit();
         forest
@@ -67,7 +56,7 @@ impl<E: Entry> Forest<E> {
 }
 
 /// A node that is not grown yet.
-struct Node {
+struct Bud {
     list: Vec<u32>,
     region: Region,
     /// Entries that it may have, slots counted as [`slots_room`].
@@ -76,7 +65,6 @@ struct Node {
 }
 
 struct Builder<'a, E> {
-    ranked: &'a [Ranked],
     rules: &'a [Candidate],
     forest: Forest<E>,
     /// Leaves with the same rules are one.
@@ -88,7 +76,7 @@ impl<E: Entry> Builder<'_, E> {
     /// Grows a tree of these rules. Gives back the best rank in it too, and the rules that it leaves to others.
     fn tree(&mut self, list: Vec<u32>, leave: bool) -> (Tree, Vec<u32>) {
         let room = list.len() * ROOM_PER_RULE + 64;
-        let mut node = Node {
+        let mut node = Bud {
             list,
             region: [Span::new(0, u32::MAX); DIMS],
             room,
@@ -120,7 +108,7 @@ impl<E: Entry> Builder<'_, E> {
         let best = node
             .list
             .first()
-            .map_or(NO_RANK, |id| self.ranked[place(*id)].rank);
+            .map_or(u32::MAX, |id| self.rules[place(*id)].tag.rank());
         let root = match plan {
             Some(plan) => self.split(&node, plan),
             None => self.leaf(node.list),
@@ -129,7 +117,7 @@ impl<E: Entry> Builder<'_, E> {
     }
 
     /// Grows a node.
-    fn node(&mut self, mut node: Node) -> Slot {
+    fn node(&mut self, mut node: Bud) -> Slot {
         self.tidy(&mut node);
         if node.list.len() <= LEAF || node.depth == MAX_DEPTH {
             return self.leaf(node.list);
@@ -142,8 +130,8 @@ impl<E: Entry> Builder<'_, E> {
     }
 
     /// Makes the region as small as the rules allow and takes out what other rules hide.
-    fn tidy(&self, node: &mut Node) {
-        let Node { list, region, .. } = node;
+    fn tidy(&self, node: &mut Bud) {
+        let Bud { list, region, .. } = node;
         for (dim, span) in region.iter_mut().enumerate() {
             let spans = list
                 .iter()
@@ -172,7 +160,7 @@ impl<E: Entry> Builder<'_, E> {
     fn hides(&self, by: u32, id: u32, region: &Region) -> bool {
         let (over, under) = (self.cube(by), self.cube(id));
         let mut dims = over.spans.iter().zip(&under.spans).zip(region);
-        self.rules[place(by)].exact
+        self.rules[place(by)].tag.is_exact()
             && dims.all(|((over, under), region)| {
                 under
                     .intersection(*region)
@@ -188,20 +176,22 @@ impl<E: Entry> Builder<'_, E> {
         if let Some(slot) = self.leaves.get(&list) {
             return *slot;
         }
-        let first = length(&self.forest.entries);
-        for id in &list {
-            let Ranked { cube, exact, rank } = &self.ranked[place(*id)];
-            self.forest
-                .entries
-                .push(E::new(cube, Tag::new(*rank, *exact)));
+        let slot = Slot::leaf(length(&self.forest.entries));
+        for (at, id) in list.iter().enumerate() {
+            let Candidate { cube, tag } = &self.rules[place(*id)];
+            let tag = if at + 1 == list.len() {
+                tag.last()
+            } else {
+                *tag
+            };
+            self.forest.entries.push(E::new(cube, tag));
         }
-        let slot = Slot::leaf(first, length(&list));
         self.leaves.insert(list, slot);
         slot
     }
 
     /// Cuts a node as planned and grows its children.
-    fn split(&mut self, node: &Node, plan: Plan) -> Slot {
+    fn split(&mut self, node: &Bud, plan: Plan) -> Slot {
         let cut = plan.cut;
         let view = View::new(self.rules, &node.list, &node.region);
         let lists = Lists::new(&view, plan, &mut self.scratch);
@@ -228,7 +218,7 @@ impl<E: Entry> Builder<'_, E> {
                 view.child_region(cut, child)
             };
             let room = spare * list.len() / lists.all.len().max(1);
-            let grown = Node {
+            let grown = Bud {
                 list: list.to_vec(),
                 region,
                 room,
@@ -240,7 +230,9 @@ impl<E: Entry> Builder<'_, E> {
             }
             self.forest.slots[start + child] = slot;
         }
-        Slot::node(first, cut)
+        let node = Slot::node(length(&self.forest.nodes));
+        self.forest.nodes.push(Node::new(first, cut));
+        node
     }
 }
 

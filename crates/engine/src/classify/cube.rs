@@ -55,14 +55,12 @@ impl Family {
 /// What stands for an ARP operation in the word of the protocol: the numbers above those of IP.
 const ARP_OPERATIONS: u16 = 256;
 
-/// The number that stands for a protocol: 6 and 16 are exchanged, so that "TCP or UDP" is the range 16–17.
+/// The number that stands for a protocol: 6 and 16 are exchanged, so that "TCP or UDP" is the range 16–17. Without a
+/// branch, for which of the two a packet is cannot be foretold.
 #[inline]
 fn protocol_code(protocol: u8) -> u16 {
-    u16::from(match protocol {
-        protocol::TCP => 16,
-        16 => protocol::TCP,
-        other => other,
-    })
+    let exchange = u16::from(protocol == protocol::TCP) | u16::from(protocol == 16);
+    u16::from(protocol) ^ (exchange * u16::from(protocol::TCP ^ 16))
 }
 
 /// The least significant word of an address is the first.
@@ -72,10 +70,11 @@ pub(super) fn words(bits: u128) -> [u32; 4] {
     [word(0), word(1), word(2), word(3)]
 }
 
-/// A packet as a point; the words past [`DIMS`] make the length a power of two and are zero.
+/// A packet as a point.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Point {
-    words: [u32; 16],
+    /// Two words each, the even one in the lower half; the lanes past [`DIMS`] make the length a power of two.
+    lanes: [u64; 8],
     pub(super) src: u128,
     pub(super) dst: u128,
     pub(super) src_port: u16,
@@ -104,12 +103,12 @@ impl Point {
         } else {
             protocol_code(fields.protocol)
         };
-        let [s0, s1, s2, s3] = words(src);
-        let [d0, d1, d2, d3] = words(dst);
-        let [sp, dp, pr] = [src_port, dst_port, protocol].map(u32::from);
-        let words = [s0, s1, s2, s3, d0, d1, d2, d3, sp, dp, pr, 0, 0, 0, 0, 0];
+        let ports = u64::from(src_port) | u64::from(dst_port) << 32;
+        let [s0, s1] = lanes(src);
+        let [d0, d1] = lanes(dst);
+        let lanes = [s0, s1, d0, d1, ports, u64::from(protocol), 0, 0];
         Self {
-            words,
+            lanes,
             src,
             dst,
             src_port,
@@ -118,11 +117,18 @@ impl Point {
         }
     }
 
-    /// The word with this number, modulo 16.
+    /// The two words of this lane, modulo 8.
     #[inline]
-    pub(super) const fn word(&self, dim: usize) -> u32 {
-        self.words[dim & 15]
+    pub(super) const fn lane(&self, lane: usize) -> u64 {
+        self.lanes[lane & 7]
     }
+}
+
+/// The lower half of an address is the first.
+#[inline]
+fn lanes(bits: u128) -> [u64; 2] {
+    let half = |number: u32| u64::try_from(bits >> (64 * number) & u128::from(u64::MAX));
+    [half(0).unwrap_or(0), half(1).unwrap_or(0)]
 }
 
 /// Numbers from `lo` to `hi`, both included.

@@ -3,14 +3,15 @@
 use alloc::vec::Vec;
 
 use super::cube::{Cube, DIMS, Span};
+use super::entry::Tag;
 use super::forest::{Cut, place};
 
-/// A rule as the builder sees it; its rank among the family's rules is its place.
+/// A rule as the builder sees it, which knows it by its place among the family's rules.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) cube: Cube,
-    /// Whether the box says all that the rule asks for: only then does it hide rules of higher rank.
-    pub(super) exact: bool,
+    /// An exact rule hides rules of higher rank.
+    pub(super) tag: Tag,
 }
 
 /// A box that holds every packet that may match a rule of the node.
@@ -43,6 +44,12 @@ impl Plan {
     const TREE: u64 = 5 * Self::ENTRY;
     /// What a search costs more for all rules that are left to other trees.
     const LEFT: u64 = 8 * Self::ENTRY;
+
+    /// Whether following the plan costs less than comparing all rules.
+    fn is_worth_it(&self, rules: usize) -> bool {
+        let all = Self::ENTRY * u64::try_from(rules).unwrap_or(u64::MAX);
+        self.cost + Self::ENTRY < all
+    }
 }
 
 /// What [`View::distribute`] does with a rule.
@@ -209,18 +216,27 @@ impl<'a> View<'a> {
         let step = self.list.len().div_ceil(SAMPLE).max(1);
         let sample: Vec<u32> = self.list.iter().copied().step_by(step).collect();
         let view = View::new(self.rules, &sample, self.region);
-        let width = width_for(sample.len());
+        let full = width_for(self.list.len());
+        let mut width = width_for(sample.len());
+        let mut widths = full.saturating_sub(3).max(1)..=full;
         let mut plans: Vec<Plan> = Vec::new();
-        for cut in view.windows(width) {
-            plans.extend(view.weigh(cut, room / step, leave, scratch));
+        // Where rules overlap too much for a wide cut there may be room for a narrow one.
+        while plans.is_empty() && width > 0 {
+            for cut in view.windows(width) {
+                let costs = view.weigh(cut, room / step, leave, scratch);
+                plans.extend(costs.filter(|plan| plan.is_worth_it(sample.len())));
+            }
+            if plans.is_empty() {
+                width /= 2;
+                widths = width..=width;
+            }
         }
         plans.sort_by_key(|plan| plan.cost);
         plans.truncate(SHORT_LIST);
-        let full = width_for(self.list.len());
         let mut best: Option<Plan> = None;
         for plan in plans {
             let top = plan.cut.shift + plan.cut.width;
-            for width in full.saturating_sub(3).max(1)..=full {
+            for width in widths.clone() {
                 let width = width.min(top);
                 let cut = Cut {
                     dim: plan.cut.dim,
@@ -231,8 +247,7 @@ impl<'a> View<'a> {
                 best = best.into_iter().chain(costs).min_by_key(|plan| plan.cost);
             }
         }
-        let now = Plan::ENTRY * u64::try_from(self.list.len()).unwrap_or(u64::MAX);
-        best.filter(|plan| plan.cost + Plan::ENTRY < now)
+        best.filter(|plan| plan.is_worth_it(self.list.len()))
     }
 
     /// The cut with all rules, and with those left out that reach into more than an eighth of its children.
@@ -258,12 +273,12 @@ impl<'a> View<'a> {
 
 /// Room of a cut's slots, in entries.
 pub(super) const fn slots_room(cut: Cut) -> usize {
-    cut.children() / 4
+    cut.children() / 8
 }
 
-/// Two to four children a rule.
+/// Four to eight children a rule, so that most have a leaf of their own.
 fn width_for(rules: usize) -> u32 {
-    (rules.max(1).ilog2() + 2).min(MAX_WIDTH)
+    (rules.max(1).ilog2() + 3).min(MAX_WIDTH)
 }
 
 /// Whether the children's spans are contiguous: no bit above the cut differs within the region.
@@ -300,7 +315,11 @@ fn open_words(rule: &Candidate, region: &Region) -> u16 {
     let open = spans.fold(0, |open, (dim, (span, region))| {
         open | u16::from(!span.contains(*region)) << dim
     });
-    if rule.exact { open } else { open | INEXACT }
+    if rule.tag.is_exact() {
+        open
+    } else {
+        open | INEXACT
+    }
 }
 
 /// The first child from `child` on that no rule has filled.

@@ -1,34 +1,62 @@
-//! Rules as they stand in leaves: compared without a branch, two to a cache line (IPv4) or one (IPv6).
+//! Rules as they stand in leaves: compared by a few operations, two to a cache line (IPv4) or one (IPv6).
 
 use super::cube::{Cube, DST, Point, SRC, Span};
 
-/// A rule's rank (its place in the order of precedence), and whether its box says all that it asks.
+/// What is known of a rule besides its box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tag(u32);
+pub(super) struct Tag {
+    /// Bits 0–29: the rank, its place in the order of precedence.
+    bits: u32,
+    /// Who the rule is, for whoever searches.
+    pub(super) rule: u32,
+}
 
 impl Tag {
     const INEXACT: u32 = 1 << 31;
+    const LAST: u32 = 1 << 30;
+    /// More ranks than there may be.
+    pub(super) const RANKS: u32 = Self::LAST;
 
-    /// The tag of a rank below 2^31.
-    pub(super) const fn new(rank: u32, exact: bool) -> Self {
-        Self(if exact { rank } else { rank | Self::INEXACT })
+    /// The tag of a rule with a rank below [`Tag::RANKS`].
+    pub(super) const fn new(rank: u32, rule: u32, exact: bool) -> Self {
+        Self {
+            bits: if exact { rank } else { rank | Self::INEXACT },
+            rule,
+        }
+    }
+
+    /// The tag as that of the last entry of a leaf.
+    pub(super) const fn last(self) -> Self {
+        Self {
+            bits: self.bits | Self::LAST,
+            rule: self.rule,
+        }
     }
 
     /// The rank.
     #[inline]
     pub(super) const fn rank(self) -> u32 {
-        self.0 & !Self::INEXACT
+        self.bits & (Self::RANKS - 1)
     }
 
     /// Whether a packet in the box has all that the rule asks for.
     #[inline]
     pub(super) const fn is_exact(self) -> bool {
-        self.0 & Self::INEXACT == 0
+        self.bits & Self::INEXACT == 0
+    }
+
+    /// Whether no entry of the leaf comes after this.
+    #[inline]
+    pub(super) const fn is_last(self) -> bool {
+        self.bits & Self::LAST != 0
     }
 }
 
 /// One family's form of a rule's box.
 pub(super) trait Entry: Copy {
+    /// A leaf's only entry, which holds no packet.
+    const NOTHING: Self;
+
     /// The entry for a box.
     fn new(cube: &Cube, tag: Tag) -> Self;
 
@@ -66,6 +94,14 @@ impl Range {
 struct Ranges([Range; 3]);
 
 impl Ranges {
+    /// A protocol that no packet has.
+    const NONE: Self = Self(
+        [Range {
+            lo: u16::MAX,
+            len: 0,
+        }; 3],
+    );
+
     fn new(cube: &Cube) -> Self {
         let [.., src_port, dst_port, protocol] = cube.spans;
         Self([src_port, dst_port, protocol].map(Range::new))
@@ -85,23 +121,30 @@ impl Ranges {
 #[repr(align(32))]
 pub(super) struct V4Entry {
     src: u32,
-    src_mask: u32,
     dst: u32,
-    dst_mask: u32,
+    /// How many of the address's last bits do not count.
+    src_free: u8,
+    dst_free: u8,
     ranges: Ranges,
     tag: Tag,
 }
 
 impl Entry for V4Entry {
+    const NOTHING: Self = Self {
+        src: 0,
+        dst: 0,
+        src_free: 0,
+        dst_free: 0,
+        ranges: Ranges::NONE,
+        tag: Tag::new(0, 0, true).last(),
+    };
+
     fn new(cube: &Cube, tag: Tag) -> Self {
-        // A prefix is an aligned block, so the mask is where its ends agree.
-        let mask = |span: Span| !(span.lo ^ span.hi);
-        let (src, dst) = (cube.spans[SRC], cube.spans[DST]);
         Self {
-            src: src.lo,
-            src_mask: mask(src),
-            dst: dst.lo,
-            dst_mask: mask(dst),
+            src: cube.spans[SRC].lo,
+            dst: cube.spans[DST].lo,
+            src_free: 32_u8.saturating_sub(cube.src.len),
+            dst_free: 32_u8.saturating_sub(cube.dst.len),
             ranges: Ranges::new(cube),
             tag,
         }
@@ -109,8 +152,10 @@ impl Entry for V4Entry {
 
     #[inline]
     fn holds(&self, point: &Point) -> bool {
-        let src = (point.word(SRC) & self.src_mask) ^ self.src;
-        let dst = (point.word(DST) & self.dst_mask) ^ self.dst;
+        // 64 bits wide, for all 32 may be free.
+        let word = u64::from(u32::MAX);
+        let src = ((point.lane(SRC / 2) & word) ^ u64::from(self.src)) >> (self.src_free & 63);
+        let dst = ((point.lane(DST / 2) & word) ^ u64::from(self.dst)) >> (self.dst_free & 63);
         ((src | dst) == 0) & self.ranges.hold(point)
     }
 
@@ -145,6 +190,15 @@ const MASKS: [u128; 256] = {
 };
 
 impl Entry for V6Entry {
+    const NOTHING: Self = Self {
+        src: 0,
+        dst: 0,
+        src_len: 0,
+        dst_len: 0,
+        ranges: Ranges::NONE,
+        tag: Tag::new(0, 0, true).last(),
+    };
+
     fn new(cube: &Cube, tag: Tag) -> Self {
         Self {
             src: cube.src.bits,

@@ -5,24 +5,34 @@
 //! compares everything, so a packet that went astray finds nothing in its leaf.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use super::cube::Point;
-use super::entry::{Entry, Tag};
+use super::entry::Entry;
 
-/// A rank that no rule has: nothing was found.
-pub(super) const NO_RANK: u32 = u32::MAX;
+/// A rule that was found: its rank in the upper half, who it is in the lower, so that the least is the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found(u64);
 
-/// Where a search goes on: a node's slots or a leaf's entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(8))]
-pub(super) struct Slot {
-    /// The first slot or entry.
-    first: u32,
-    /// Bit 31 set: a node that looks at `width` bits (9–13) above the lowest `shift` (4–8) of a word (0–3).
-    /// Bit 31 clear: the number of a leaf's entries.
-    what: u32,
+impl Found {
+    /// No rule; it comes after every other.
+    pub(super) const NOTHING: Self = Self(u64::MAX);
+
+    #[inline]
+    fn new(rank: u32, rule: u32) -> Self {
+        Self(u64::from(rank) << 32 | u64::from(rule))
+    }
+
+    /// Who the rule is.
+    #[inline]
+    pub(super) fn rule(self) -> Option<u32> {
+        let rule = u32::try_from(self.0 & u64::from(u32::MAX)).ok()?;
+        (self != Self::NOTHING).then_some(rule)
+    }
 }
+
+/// Where a search goes on: at a node, or at a leaf's first entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(u32);
 
 /// Which bits of which word a node looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,43 +58,61 @@ impl Cut {
 }
 
 impl Slot {
-    /// A leaf without entries.
-    pub(super) const EMPTY: Self = Self { first: 0, what: 0 };
+    /// The leaf at [`Entry::NOTHING`], the first entry of all.
+    pub(super) const EMPTY: Self = Self(0);
     const NODE: u32 = 1 << 31;
 
-    /// The leaf with `count` entries from `first` on.
-    pub(super) fn leaf(first: u32, count: u32) -> Self {
-        debug_assert!(count < Self::NODE, "a leaf of {count} entries");
-        Self { first, what: count }
+    /// The leaf whose entries stand from `first` on.
+    pub(super) fn leaf(first: u32) -> Self {
+        debug_assert!(first < Self::NODE, "{first} entries");
+        Self(first)
     }
 
-    /// The node whose children stand from `first` on.
-    pub(super) fn node(first: u32, cut: Cut) -> Self {
-        debug_assert!(cut.dim < 16 && cut.shift < 32 && cut.width < 32, "{cut:?}");
-        let dim = u32::try_from(cut.dim).unwrap_or(0);
-        Self {
-            first,
-            what: dim | cut.shift << 4 | cut.width << 9 | Self::NODE,
-        }
+    /// This node.
+    pub(super) fn node(place: u32) -> Self {
+        debug_assert!(place < Self::NODE, "{place} nodes");
+        Self(place | Self::NODE)
     }
 
     #[inline]
     const fn is_node(self) -> bool {
-        self.what & Self::NODE != 0
+        self.0 & Self::NODE != 0
     }
 
-    /// A leaf's entries among all.
+    /// The node's or entry's place.
     #[inline]
-    const fn entries(self) -> Range<usize> {
-        place(self.first)..place(self.first) + place(self.what)
+    const fn place(self) -> usize {
+        place(self.0 & !Self::NODE)
+    }
+}
+
+/// An inner node: the cut, and where the children's slots begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(16))]
+pub(super) struct Node {
+    first: u32,
+    lane: u32,
+    shift: u32,
+    mask: u32,
+}
+
+impl Node {
+    /// The node with this cut, whose children stand from `first` on.
+    pub(super) fn new(first: u32, cut: Cut) -> Self {
+        let dim = u32::try_from(cut.dim).unwrap_or(0);
+        Self {
+            first,
+            lane: dim / 2,
+            shift: dim % 2 * 32 + cut.shift,
+            mask: cut.mask(),
+        }
     }
 
     /// The slot of the child that a point belongs to.
     #[inline]
     fn child(self, point: &Point) -> usize {
-        let word = point.word(place(self.what & 15));
-        let mask = !(u32::MAX << (self.what >> 9 & 31));
-        place(self.first) + place(word >> (self.what >> 4 & 31) & mask)
+        let bits = point.lane(place(self.lane)) >> (self.shift & 63) & u64::from(self.mask);
+        place(self.first) + usize::try_from(bits).unwrap_or(0)
     }
 }
 
@@ -105,18 +133,20 @@ pub(super) struct Tree {
 #[derive(Clone, Debug)]
 pub(super) struct Forest<E> {
     pub(super) trees: Vec<Tree>,
+    pub(super) nodes: Vec<Node>,
     pub(super) slots: Vec<Slot>,
+    /// The leaves, one after the other; the first is [`Entry::NOTHING`].
     pub(super) entries: Vec<E>,
 }
 
 impl<E: Entry> Forest<E> {
-    /// The lowest rank of the rules that the point is in, or [`NO_RANK`]. `accept` is asked about rules whose box
-    /// does not say all.
+    /// The rule of lowest rank that the point is in. `accept` is asked about rules whose box does not say all; it
+    /// gives back who the rule is if the packet has the rest too.
     #[inline]
-    pub(super) fn search(&self, point: &Point, accept: impl Fn(u32) -> bool) -> u32 {
-        let mut best = NO_RANK;
+    pub(super) fn search(&self, point: &Point, accept: impl Fn(u32) -> Option<u32>) -> Found {
+        let mut best = Found::NOTHING;
         for tree in &self.trees {
-            if tree.best > best {
+            if Found::new(tree.best, 0) > best {
                 break;
             }
             best = best.min(self.search_tree(tree.root, point, &accept));
@@ -125,21 +155,39 @@ impl<E: Entry> Forest<E> {
     }
 
     #[inline]
-    fn search_tree(&self, root: Slot, point: &Point, accept: &impl Fn(u32) -> bool) -> u32 {
+    fn search_tree(
+        &self,
+        root: Slot,
+        point: &Point,
+        accept: &impl Fn(u32) -> Option<u32>,
+    ) -> Found {
         let mut slot = root;
         while slot.is_node() {
-            slot = self.slots[slot.child(point)];
+            slot = self.slots[self.nodes[slot.place()].child(point)];
         }
-        let entries = &self.entries[slot.entries()];
-        let found = entries.iter().find(|entry| {
-            entry.holds(point) && (entry.tag().is_exact() || accept(entry.tag().rank()))
-        });
-        found.map_or(NO_RANK, |entry| Tag::rank(entry.tag()))
+        for entry in &self.entries[slot.place()..] {
+            let tag = entry.tag();
+            if entry.holds(point) {
+                let rule = if tag.is_exact() {
+                    Some(tag.rule)
+                } else {
+                    accept(tag.rule)
+                };
+                if let Some(rule) = rule {
+                    return Found::new(tag.rank(), rule);
+                }
+            }
+            if tag.is_last() {
+                break;
+            }
+        }
+        Found::NOTHING
     }
 
     /// Octets on the heap.
     pub(super) fn memory(&self) -> usize {
         size_of_val(self.trees.as_slice())
+            + size_of_val(self.nodes.as_slice())
             + size_of_val(self.slots.as_slice())
             + size_of_val(self.entries.as_slice())
     }

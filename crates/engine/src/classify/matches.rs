@@ -22,29 +22,33 @@ impl Match {
     /// - A link-layer address, a VNI, an outer source: a packet that has one.
     #[must_use]
     pub fn matches(&self, fields: &Fields) -> bool {
-        self.matches_upper_layer(fields)
-            && self
-                .ether_type
-                .is_none_or(|wanted| wanted == fields.ether_type)
+        self.ether_type
+            .is_none_or(|wanted| wanted == fields.ether_type)
             && self
                 .src
                 .is_none_or(|net| within(net, fields.src, fields.ether_type))
             && self
                 .dst
                 .is_none_or(|net| within(net, fields.dst, fields.ether_type))
+            && self.matches_upper_layer(fields)
+            && self.matches_rest(fields)
+    }
+
+    /// The part of [`Match::matches`] that is not about the five-tuple: Ethernet, neighbours, the tunnel, tags.
+    pub(super) fn matches_rest(&self, fields: &Fields) -> bool {
+        fields.tags.contains_all(self.tags)
+            && (self.vni.is_none() || self.vni == fields.vni)
+            && self.external.is_none_or(|wanted| wanted == fields.external)
+            && self.tagged.is_none_or(|wanted| wanted == fields.tagged)
             && self.src_mac.is_none_or(|wanted| wanted == fields.src_mac)
             && self.dst_mac.is_none_or(|wanted| wanted == fields.dst_mac)
             && (self.link_layer.is_none() || self.link_layer == fields.link_layer)
             && self
                 .nd_target
                 .is_none_or(|net| is_neighbor(fields) && within6(net, fields.nd_target))
-            && self.tagged.is_none_or(|wanted| wanted == fields.tagged)
-            && (self.vni.is_none() || self.vni == fields.vni)
             && self
                 .outer_src
                 .is_none_or(|net| fields.outer_src != Addr::NONE && within6(net, fields.outer_src))
-            && self.external.is_none_or(|wanted| wanted == fields.external)
-            && fields.tags.contains_all(self.tags)
     }
 
     /// The part of [`Match::matches`] about protocol, ports and ICMP.

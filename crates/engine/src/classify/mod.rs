@@ -14,10 +14,10 @@ mod tests;
 
 use alloc::vec::Vec;
 
-use build::Ranked;
 use cube::{Cube, Family, Point};
-use entry::{V4Entry, V6Entry};
-use forest::{Forest, NO_RANK, place};
+use cut::Candidate;
+use entry::{Tag, V4Entry, V6Entry};
+use forest::{Forest, place};
 
 use crate::fields::Fields;
 use crate::program::{Match, Rule};
@@ -27,30 +27,27 @@ pub use matches::linear;
 /// A rule set in the form in which it is searched.
 ///
 /// A few search trees for each address family: a node picks a child by some bits of an address, a port or the
-/// protocol; a leaf lists rules, best first, and compares each with the packet without a branch. Rules that would be
+/// protocol; a leaf lists rules, best first, which are compared with the packet. Rules that would be
 /// in most leaves of one tree get a tree of their own, told apart by another field. Memory is bounded by a small
 /// multiple of the rules; rules that cannot be told apart within it are compared one by one.
 ///
-/// Building is deterministic, and takes at most 2^31 rules.
+/// Building is deterministic, and takes fewer than 2^30 rules.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     v4: Forest<V4Entry>,
     v6: Forest<V6Entry>,
-    /// Ranks of the rules that hold packets without an IP header.
+    /// Rules whose box does not say all that they ask for, and those that hold packets without an IP header.
+    asking: Vec<Asking>,
+    /// Places in `asking` of the latter, in the order of their rank.
     other: Vec<u32>,
-    /// By rank.
-    rules: Vec<Place>,
-    /// What the rules ask for whose box does not say all.
-    matches: Vec<Match>,
 }
 
-/// Where the rule of a rank is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
+/// A rule that is asked itself.
+#[derive(Clone, Debug)]
+struct Asking {
     /// Its place in the rules as given.
     rule: u32,
-    /// Its place in [`Classifier::matches`].
-    matches: u32,
+    matches: Match,
 }
 
 impl Classifier {
@@ -63,31 +60,32 @@ impl Classifier {
             .map(|(rule, place)| (rule.priority, place, &rule.matches))
             .collect();
         order.sort_unstable_by_key(|(priority, place, _)| (*priority, *place));
-        let (mut v4, mut v6, mut other) = (Vec::new(), Vec::new(), Vec::new());
-        let mut places = Vec::with_capacity(rules.len());
-        let mut partial = Vec::new();
-        for ((_, rule, wanted), rank) in order.into_iter().zip(0..) {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut asking, mut other) = (Vec::new(), Vec::new());
+        for ((_, rule, wanted), rank) in order.into_iter().zip(0..Tag::RANKS) {
             let exact = Cube::is_exact(wanted);
-            let mut place = Place { rule, matches: 0 };
+            let place = u32::try_from(asking.len()).unwrap_or(u32::MAX);
             let apart = may_hold_other(wanted);
-            if apart || !exact {
-                place.matches = u32::try_from(partial.len()).unwrap_or(u32::MAX);
-                partial.push(wanted.clone());
-            }
             if apart {
-                other.push(rank);
+                other.push(place);
             }
-            let ranked = |cube| Ranked { cube, exact, rank };
-            v4.extend(Cube::new(wanted, Family::V4).map(ranked));
-            v6.extend(Cube::new(wanted, Family::V6).map(ranked));
-            places.push(place);
+            if apart || !exact {
+                asking.push(Asking {
+                    rule,
+                    matches: wanted.clone(),
+                });
+            }
+            let tag = Tag::new(rank, if exact { rule } else { place }, exact);
+            let candidate = |cube| Candidate { cube, tag };
+            v4.extend(Cube::new(wanted, Family::V4).map(candidate));
+            v6.extend(Cube::new(wanted, Family::V6).map(candidate));
         }
+        asking.shrink_to_fit();
         Self {
             v4: Forest::build(&v4),
             v6: Forest::build(&v6),
+            asking,
             other,
-            rules: places,
-            matches: partial,
         }
     }
 
@@ -95,25 +93,22 @@ impl Classifier {
     #[inline]
     #[must_use]
     pub fn lookup(&self, fields: &Fields) -> Option<u32> {
-        let accept = |rank| self.accepts(rank, fields);
-        let rank = match Family::of(fields.ether_type) {
-            Some(family @ Family::V4) => self.v4.search(&Point::new(fields, family), accept),
-            Some(family @ Family::V6) => self.v6.search(&Point::new(fields, family), accept),
-            None => self
-                .other
-                .iter()
-                .copied()
-                .find(|rank| accept(*rank))
-                .unwrap_or(NO_RANK),
-        };
-        self.rules.get(place(rank)).map(|place| place.rule)
+        let accept = |place| self.ask(place, |matches| matches.matches_rest(fields));
+        match Family::of(fields.ether_type) {
+            Some(family @ Family::V4) => self.v4.search(&Point::new(fields, family), accept).rule(),
+            Some(family @ Family::V6) => self.v6.search(&Point::new(fields, family), accept).rule(),
+            None => {
+                let asked = |place| self.ask(place, |matches| matches.matches(fields));
+                self.other.iter().copied().find_map(asked)
+            }
+        }
     }
 
-    /// Whether the packet has all that the rule of this rank asks for.
-    #[cold]
-    fn accepts(&self, rank: u32, fields: &Fields) -> bool {
-        let matches = self.rules[place(rank)].matches;
-        self.matches[place(matches)].matches(fields)
+    /// The rule at this place in `asking`, if what it asks for is there.
+    #[inline]
+    fn ask(&self, at: u32, has: impl Fn(&Match) -> bool) -> Option<u32> {
+        let Asking { rule, matches } = &self.asking[place(at)];
+        has(matches).then_some(*rule)
     }
 
     /// Octets on the heap.
@@ -122,8 +117,7 @@ impl Classifier {
         self.v4.memory()
             + self.v6.memory()
             + size_of_val(self.other.as_slice())
-            + size_of_val(self.rules.as_slice())
-            + size_of_val(self.matches.as_slice())
+            + size_of_val(self.asking.as_slice())
     }
 }
 
