@@ -11,5 +11,6 @@ pub mod packet;
 pub mod random;
 pub mod rules;
 pub mod state;
+pub mod talk;
 pub mod verify;
 pub mod vpc;

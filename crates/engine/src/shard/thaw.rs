@@ -156,18 +156,16 @@ fn give_meters(shards: &mut [Shard], parts: &[Part], now: Instant) {
     let mut sums: BTreeMap<Option<u16>, [Option<u64>; 2]> = BTreeMap::new();
     let count = u64::try_from(parts.len()).unwrap_or(u64::MAX).max(1);
     for part in parts {
-        let own = shards.get_mut(usize::from(part.header.index)).filter(|_| same);
-        let mut own = own;
+        let mut own = shards.get_mut(usize::from(part.header.index)).filter(|_| same);
         for meter in &part.meters {
             let ahead = [meter.bytes_ahead, meter.packets_ahead];
-            match &mut own {
-                Some(shard) => shard.set_meter(meter.place, ahead, now),
-                None => {
-                    let sum = sums.entry(meter.place).or_insert([None; 2]);
-                    for (sum, ahead) in sum.iter_mut().zip(ahead) {
-                        *sum = ahead.map(|ahead| sum.unwrap_or(0).saturating_add(ahead / count)).or(*sum);
-                    }
-                }
+            if let Some(shard) = &mut own {
+                shard.set_meter(meter.place, ahead, now);
+                continue;
+            }
+            let sum = sums.entry(meter.place).or_insert([None; 2]);
+            for (sum, ahead) in sum.iter_mut().zip(ahead) {
+                *sum = ahead.map(|ahead| sum.unwrap_or(0).saturating_add(ahead / count)).or(*sum);
             }
         }
     }
