@@ -105,9 +105,42 @@ impl Parsed {
     ///
     /// # Errors
     /// The reason for which a malformed frame is dropped.
-    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DropReason> {
-        inner::parse(bytes)
+        let mut parsed = Self::NOTHING;
+        parsed.read(bytes)?;
+        Ok(parsed)
+    }
+
+    /// What is known of a frame before it was read.
+    pub(crate) const NOTHING: Self = Self {
+        dst_mac: MacAddr::ZERO,
+        src_mac: MacAddr::ZERO,
+        ether_type: 0,
+        tagged: false,
+        l3: 0,
+        l4: 0,
+        end: 0,
+        src: Addr::NONE,
+        dst: Addr::NONE,
+        protocol: 0,
+        ttl: 0,
+        tos: 0,
+        tcp_flags: 0,
+        src_port: 0,
+        dst_port: 0,
+        icmp_type: 0,
+        icmp_code: 0,
+        link_layer: None,
+        nd_target: Addr::NONE,
+        fragment: None,
+        icmp_error: false,
+    };
+
+    /// As [`parse`](Self::parse), in place: the packet path moves no headers about. After an error the value is of no
+    /// use but to read the next frame into.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), DropReason> {
+        inner::read(bytes, self)
     }
 
     /// Whether the packet is IPv4.

@@ -99,6 +99,8 @@ pub struct Shard {
     replies: Meter,
     counters: Counters,
     rule_hits: Vec<u64>,
+    /// Packets of a batch between being read and being processed.
+    batch: Vec<batch::Read>,
     /// Connections of a thawed port that live where their outside port says.
     strays: Option<Arc<thaw::Strays>>,
 }
@@ -139,6 +141,7 @@ impl Shard {
             replies: Meter::new(&replies, u64::from(count)),
             counters: Counters::new(),
             rule_hits: vec![0; program.counters()],
+            batch: vec![batch::Read::NOTHING; batch::STRIDE],
             strays: None,
             program,
             epoch: 1,
@@ -173,14 +176,15 @@ impl Shard {
     /// Sends one packet through the engine. The frame starts at the guest's Ethernet header (out) or at the outer
     /// Ethernet header (in), and afterwards is what the [`Verdict`] says.
     pub fn process(&mut self, direction: Direction, frame: &mut Frame, now: Instant) -> Verdict {
-        match self.receive(direction, frame) {
-            Ok(packet) if packet.is_plain() => {
-                let key = packet.key();
-                let hash = self.hasher.hash(&key);
-                self.process_plain(&packet, key, hash, frame, now)
-            }
-            Ok(packet) => self.process_special(packet, None, frame, now),
-            Err(reason) => self.refused(direction, reason),
+        let mut packet = Packet::NOTHING;
+        if let Err(reason) = self.receive(direction, frame, &mut packet) {
+            return self.refused(direction, reason);
+        }
+        if packet.is_plain() {
+            let hash = self.hasher.hash(&packet.key());
+            self.process_plain(&packet, hash, frame, now)
+        } else {
+            self.process_special(packet, None, frame, now)
         }
     }
 
@@ -192,19 +196,20 @@ impl Shard {
         frame: &mut Frame,
         now: Instant,
     ) -> Verdict {
-        match self.receive(direction, frame) {
-            Ok(packet) => self.process_special(packet, Some(handed), frame, now),
+        let mut packet = Packet::NOTHING;
+        match self.receive(direction, frame, &mut packet) {
+            Ok(()) => self.process_special(packet, Some(handed), frame, now),
             Err(reason) => self.refused(direction, reason),
         }
     }
 
     /// Reads a frame and counts it.
-    #[inline]
-    fn receive(&mut self, direction: Direction, frame: &Frame) -> Result<Packet, DropReason> {
+    #[inline(always)]
+    fn receive(&mut self, direction: Direction, frame: &Frame, packet: &mut Packet) -> Result<(), DropReason> {
         self.counters.received[side(direction)] += 1;
-        let packet = Packet::read(direction, frame, self.program.underlay().guest_mtu)?;
+        packet.read(direction, frame, self.program.underlay().guest_mtu)?;
         self.counters.count_traffic(direction, packet.frame_len, &packet.parsed);
-        Ok(packet)
+        Ok(())
     }
 
     #[cold]

@@ -22,7 +22,7 @@ use crate::parse::{Outer, Parsed, checksum_offset, protocol};
 ///
 /// # Errors
 /// The reason for which the packet cannot be sent; the frame is then no longer of use.
-#[inline]
+#[inline(always)]
 pub fn outbound(
     flow: &CompiledFlow,
     template: &OuterTemplate,
@@ -38,14 +38,14 @@ pub fn outbound(
 ///
 /// # Errors
 /// The reason for which the packet cannot be delivered; the frame is then no longer of use.
-#[inline]
+#[inline(always)]
 pub fn inbound(flow: &CompiledFlow, outer: &Outer, parsed: &Parsed, frame: &mut Frame) -> Result<(), DropReason> {
     rewrite::take_over_tos(outer, parsed, frame)?;
     rewrite::rewrite(flow, Direction::In, parsed, frame)
 }
 
 /// Takes the tunnel headers off a frame; its offloads are then the inner frame's.
-#[inline]
+#[inline(always)]
 pub(crate) fn unwrap(frame: &mut Frame, outer: &Outer, parsed: &Parsed, guest_mtu: u16) {
     frame.pull_front(usize::from(outer.len));
     inner_offload(&mut frame.offload, outer, parsed, guest_mtu);
@@ -53,7 +53,7 @@ pub(crate) fn unwrap(frame: &mut Frame, outer: &Outer, parsed: &Parsed, guest_mt
 
 /// What the offloads of a frame from the wire mean for the inner frame. The MSS option (design, contract "On the
 /// wire") stands for a request: the inner packet was never cut, and its checksum is unfinished.
-#[inline]
+#[inline(always)]
 pub(crate) fn inner_offload(offload: &mut Offload, outer: &Outer, parsed: &Parsed, guest_mtu: u16) {
     if let Checksum::Partial { start, offset } = offload.checksum {
         offload.checksum = match start.checked_sub(outer.len) {

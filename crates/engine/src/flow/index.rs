@@ -104,14 +104,26 @@ impl FlowIndex {
     }
 
     /// The record with this hash for which `same` holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lookup(&self, hash: u64, mut same: impl FnMut(u32) -> bool) -> Option<u32> {
         let (tag, first) = self.place(hash);
-        self.lookup_in(first, tag, &mut same)
-            .or_else(|| self.lookup_in(self.other(first, tag), tag, &mut same))
+        match self.lookup_in(first, tag, &mut same) {
+            None => self.lookup_in_other(first, tag, &mut same),
+            found => found,
+        }
     }
 
-    #[inline]
+    #[cold]
+    fn lookup_in_other(
+        &self,
+        first: u32,
+        tag: u32,
+        same: &mut impl FnMut(u32) -> bool,
+    ) -> Option<u32> {
+        self.lookup_in(self.other(first, tag), tag, same)
+    }
+
+    #[inline(always)]
     fn lookup_in(&self, bucket: u32, tag: u32, same: &mut impl FnMut(u32) -> bool) -> Option<u32> {
         let bucket = &self.buckets[at(bucket)];
         let mut places = bucket.find(tag);

@@ -44,7 +44,7 @@ pub struct Outer {
 ///
 /// # Errors
 /// The reason for which the frame is dropped.
-#[inline]
+#[inline(always)]
 pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
     let head: &[u8; OUTER_LEN] = bytes.first_chunk().ok_or(DropReason::Truncated)?;
     let udp_dst = u16::from_be_bytes([head[56], head[57]]);

@@ -6,13 +6,29 @@ use super::packet::Packet;
 use super::{Shard, Verdict};
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
-use crate::flow::FlowKey;
 use crate::frame::Frame;
 
 /// Packets whose memory is asked for together.
-const STRIDE: usize = 32;
+pub(super) const STRIDE: usize = 32;
 
-type Read = Result<(Packet, Option<(FlowKey, u64)>), DropReason>;
+/// A packet that was read and not yet processed.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    packet: Packet,
+    outcome: Result<(), DropReason>,
+    /// The hash of a plain packet's key.
+    hash: u64,
+}
+
+impl Read {
+    pub(super) const NOTHING: Self = Self { packet: Packet::NOTHING, outcome: Ok(()), hash: 0 };
+
+    /// Whether the packet's connection can be looked up right away.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.outcome.is_ok() && self.packet.is_plain()
+    }
+}
 
 impl Shard {
     /// Sends packets of one direction through the engine, each as [`Shard::process`] does, in order; `verdicts` gets
@@ -24,36 +40,32 @@ impl Shard {
         now: Instant,
         verdicts: &mut [Verdict],
     ) {
+        let mut batch = core::mem::take(&mut self.batch);
         for (frames, verdicts) in frames.chunks_mut(STRIDE).zip(verdicts.chunks_mut(STRIDE)) {
-            let mut read: [Read; STRIDE] = [const { Err(DropReason::Undecided) }; STRIDE];
-            for (place, frame) in read.iter_mut().zip(&*frames) {
-                *place = self.receive_keyed(direction, frame);
+            for (read, frame) in batch.iter_mut().zip(&*frames) {
+                self.receive_ahead(direction, frame, read);
             }
-            for (_, key) in read.iter().take(frames.len()).flatten() {
-                if let Some((_, hash)) = key {
-                    self.table.prefetch_record(*hash);
-                }
+            for read in batch.iter().take(frames.len()).filter(|read| read.is_plain()) {
+                self.table.prefetch_record(read.hash);
             }
-            for ((read, frame), verdict) in read.into_iter().zip(frames).zip(verdicts) {
-                *verdict = match read {
-                    Ok((packet, Some((key, hash)))) => self.process_plain(&packet, key, hash, frame, now),
-                    Ok((packet, None)) => self.process_special(packet, None, frame, now),
+            for ((read, frame), verdict) in batch.iter().zip(frames).zip(verdicts) {
+                *verdict = match read.outcome {
+                    Ok(()) if read.packet.is_plain() => self.process_plain(&read.packet, read.hash, frame, now),
+                    Ok(()) => self.process_special(read.packet, None, frame, now),
                     Err(reason) => self.refused(direction, reason),
                 };
             }
         }
+        self.batch = batch;
     }
 
     /// Reads a frame and asks for its place in the index.
     #[inline]
-    fn receive_keyed(&mut self, direction: Direction, frame: &Frame) -> Read {
-        let packet = self.receive(direction, frame)?;
-        if !packet.is_plain() {
-            return Ok((packet, None));
+    fn receive_ahead(&mut self, direction: Direction, frame: &Frame, read: &mut Read) {
+        read.outcome = self.receive(direction, frame, &mut read.packet);
+        if read.is_plain() {
+            read.hash = self.hasher.hash(&read.packet.key());
+            self.table.prefetch_index(read.hash);
         }
-        let key = packet.key();
-        let hash = self.hasher.hash(&key);
-        self.table.prefetch_index(hash);
-        Ok((packet, Some((key, hash))))
     }
 }

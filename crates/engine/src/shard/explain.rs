@@ -43,7 +43,7 @@ impl Shard {
             established: false,
             trace: Trace::default(),
         };
-        let mut packet = match Packet::read(direction, frame, self.program.underlay().guest_mtu) {
+        let mut packet = match Packet::of(direction, frame, self.program.underlay().guest_mtu) {
             Ok(packet) => packet,
             Err(reason) => {
                 explanation.verdict = Verdict::Drop(reason);

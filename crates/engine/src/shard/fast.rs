@@ -8,22 +8,22 @@ use crate::addr::Addr;
 use crate::counters::side;
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
-use crate::flow::{CompiledFlow, FlowClass, FlowKey, Record, TcpState};
+use crate::flow::{CompiledFlow, FlowClass, Record, TcpState};
 use crate::frame::Frame;
 use crate::parse::protocol;
 use crate::transform::{self, OuterTemplate};
 
 impl Shard {
     /// A packet whose connection can be looked up.
-    #[inline]
+    #[inline(always)]
     pub(super) fn process_plain(
         &mut self,
         packet: &Packet,
-        key: FlowKey,
         hash: u64,
         frame: &mut Frame,
         now: Instant,
     ) -> Verdict {
+        let key = packet.key();
         if let Some(number) = self.table.lookup(&key, hash)
             && self.is_current(number, packet, now)
         {
@@ -33,7 +33,7 @@ impl Shard {
     }
 
     /// Whether a connection's compiled half serves this packet as it is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_current(&self, number: u32, packet: &Packet, now: Instant) -> bool {
         let record = self.table.get(number);
         let flow = &record.compiled;
@@ -61,7 +61,7 @@ impl Shard {
     }
 
     /// Runs a current connection's compiled transform.
-    #[inline]
+    #[inline(always)]
     pub(super) fn established(&mut self, number: u32, packet: &Packet, frame: &mut Frame, now: Instant) -> Verdict {
         let record = self.table.get(number);
         let meter = meter_of(&record.compiled, packet.direction);
@@ -83,7 +83,7 @@ impl Shard {
     }
 
     /// Notes in a connection's record that a packet passed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn account(&mut self, number: u32, packet: &Packet, now: Instant) {
         let tcp = packet.parsed.protocol == protocol::TCP;
         let record = self.table.get_mut(number);
@@ -104,7 +104,7 @@ impl Shard {
     }
 
     /// Counts a packet against a meter; says whether it may pass.
-    #[inline]
+    #[inline(always)]
     pub(super) fn meter_takes(&mut self, meter: u16, packet: &Packet, now: Instant) -> bool {
         let bytes = u64::from(packet.parsed.ip_len());
         self.meters.get_mut(usize::from(meter)).is_none_or(|meter| meter.take(bytes, packet.segments, now))
@@ -112,7 +112,7 @@ impl Shard {
 }
 
 /// Whether the packet opens a new connection where an old one has ended.
-#[inline]
+#[inline(always)]
 pub(super) fn reopens(record: &Record, packet: &Packet) -> bool {
     packet.parsed.protocol == protocol::TCP
         && record.tcp_state() != TcpState::Established
@@ -120,7 +120,7 @@ pub(super) fn reopens(record: &Record, packet: &Packet) -> bool {
 }
 
 /// The meter of a connection's direction.
-#[inline]
+#[inline(always)]
 pub(super) fn meter_of(flow: &CompiledFlow, direction: Direction) -> Option<u16> {
     let [out, inbound] = flow.meters.to_le_bytes();
     match direction {
@@ -130,7 +130,7 @@ pub(super) fn meter_of(flow: &CompiledFlow, direction: Direction) -> Option<u16>
 }
 
 /// Turns the frame into what leaves.
-#[inline]
+#[inline(always)]
 pub(super) fn execute(
     flow: &CompiledFlow,
     template: Option<&OuterTemplate>,
@@ -149,7 +149,7 @@ pub(super) fn execute(
 }
 
 /// The address the packet's tunnel came from.
-#[inline]
+#[inline(always)]
 pub(super) fn peer_of(packet: &Packet) -> Addr {
     packet.outer.map_or(Addr::NONE, |outer| outer.src)
 }

@@ -19,7 +19,7 @@ impl Shard {
     /// # Errors
     /// The reason for which any shard would drop the frame.
     pub fn owner(&self, direction: Direction, frame: &Frame) -> Result<u16, DropReason> {
-        let packet = Packet::read(direction, frame, self.program.underlay().guest_mtu)?;
+        let packet = Packet::of(direction, frame, self.program.underlay().guest_mtu)?;
         Ok(if packet.parsed.fragment.is_some() { self.fragment_home(&packet) } else { self.owner_of(&packet, frame) })
     }
 

@@ -30,30 +30,51 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
+    /// What is known of a frame before it was read.
+    pub(crate) const NOTHING: Self = Self {
+        direction: Direction::Out,
+        parsed: Parsed::NOTHING,
+        outer: None,
+        frame_len: 0,
+        segments: 0,
+        segment_len: 0,
+    };
+
     /// Reads a frame: of the guest from its Ethernet header, of the wire from the outer one.
-    #[inline]
-    pub(crate) fn read(direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<Self, DropReason> {
-        let (outer, inner) = match direction {
-            Direction::Out => (None, frame.bytes()),
+    pub(crate) fn of(direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<Self, DropReason> {
+        let mut packet = Self::NOTHING;
+        packet.read(direction, frame, guest_mtu)?;
+        Ok(packet)
+    }
+
+    /// As [`of`](Self::of), in place: the packet path moves no headers about.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<(), DropReason> {
+        self.direction = direction;
+        let mut offload = frame.offload;
+        let inner = match direction {
+            Direction::Out => {
+                self.outer = None;
+                let inner = frame.bytes();
+                self.parsed.read(inner)?;
+                inner
+            }
             Direction::In => {
-                let outer = parse_outer(frame.bytes())?;
+                let outer = self.outer.insert(parse_outer(frame.bytes())?);
                 let inner = frame.bytes().get(usize::from(outer.len)..).ok_or(DropReason::Truncated)?;
-                (Some(outer), inner)
+                self.parsed.read(inner)?;
+                transform::inner_offload(&mut offload, outer, &self.parsed, guest_mtu);
+                inner
             }
         };
-        let parsed = Parsed::parse(inner)?;
-        let mut offload = frame.offload;
-        if let Some(outer) = &outer {
-            transform::inner_offload(&mut offload, outer, &parsed, guest_mtu);
-        }
-        check_offload(&parsed, offload)?;
-        let (segments, segment_len) = parsed.segments(offload.segment);
-        let frame_len = u32::try_from(inner.len()).map_err(|_| DropReason::Truncated)?;
-        Ok(Self { direction, parsed, outer, frame_len, segments, segment_len })
+        check_offload(&self.parsed, offload)?;
+        (self.segments, self.segment_len) = self.parsed.segments(offload.segment);
+        self.frame_len = u32::try_from(inner.len()).map_err(|_| DropReason::Truncated)?;
+        Ok(())
     }
 
     /// Whether the packet's connection can be looked up right away.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn is_plain(&self) -> bool {
         self.parsed.is_ip() && !self.parsed.tagged && self.parsed.fragment.is_none() && !self.parsed.icmp_error
     }
@@ -70,7 +91,7 @@ impl Packet {
     }
 
     /// The key of the packet's connection on its side.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn key(&self) -> FlowKey {
         let parsed = &self.parsed;
         let (local, remote, local_port, remote_port) = match self.direction {
@@ -130,7 +151,7 @@ impl Packet {
     }
 
     /// The network identifier of the tunnel.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn vni(&self) -> Option<Vni> {
         match self.outer {
             Some(outer) => Some(outer.vni),

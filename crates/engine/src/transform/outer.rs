@@ -89,7 +89,7 @@ impl OuterTemplate {
 
     /// The tunnel end point the headers lead to.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn destination(&self) -> Addr {
         let mut octets = [0; 16];
         octets.copy_from_slice(&self.head[38..54]);
@@ -98,7 +98,7 @@ impl OuterTemplate {
 
     /// The longest inner IP packet that fits, in octets; 0 where it is not limited.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub const fn mtu(&self) -> u16 {
         self.mtu
     }
@@ -122,7 +122,7 @@ fn put_option(options: &mut [u8], at: usize, kind: u8, data: &[u8]) -> Option<us
 }
 
 /// Puts the tunnel headers in front of a frame.
-#[inline]
+#[inline(always)]
 pub(crate) fn wrap(
     template: &OuterTemplate,
     entropy: u16,
@@ -160,7 +160,7 @@ pub(crate) fn wrap(
 
 /// Fills in what differs from packet to packet. DSCP and ECN are the inner packet's (RFC 6040, section 4.1, normal
 /// mode; RFC 2983), the flow label carries the flow's hash (RFC 6438).
-#[inline]
+#[inline(always)]
 fn fill_head(head: &mut [u8; OUTER_LEN], entropy: u16, tos: u8, udp_len: u16) {
     let [entropy_high, entropy_low] = entropy.to_be_bytes();
     let [len_high, len_low] = udp_len.to_be_bytes();
@@ -177,7 +177,7 @@ fn fill_head(head: &mut [u8; OUTER_LEN], entropy: u16, tos: u8, udp_len: u16) {
 }
 
 /// Keeps a partial checksum's place true after headers were added in front.
-#[inline]
+#[inline(always)]
 fn shift_checksum(frame: &mut Frame, added: usize) -> Result<(), DropReason> {
     if let Checksum::Partial { start, offset } = frame.offload.checksum {
         let added = u16::try_from(added).map_err(|_| DropReason::EncapsulationTooLong)?;

@@ -7,12 +7,12 @@ use crate::frame::{Checksum, Frame};
 use crate::parse::{Outer, Parsed, checksum_offset, protocol};
 
 /// Adds a difference to a complemented checksum field (RFC 1624, equation 3: HC' = ~(~HC + ~m + m')).
-#[inline]
+#[inline(always)]
 fn patch(field: u16, delta: u16) -> u16 {
     !fold(u32::from(!field) + u32::from(delta))
 }
 
-#[inline]
+#[inline(always)]
 const fn fold(sum: u32) -> u16 {
     // Two 16-bit words sum to at most 0x1fffe, so one fold is enough.
     let folded = (sum & 0xffff) + (sum >> 16);
@@ -20,17 +20,17 @@ const fn fold(sum: u32) -> u16 {
 }
 
 /// The ones' complement sum of two differences.
-#[inline]
+#[inline(always)]
 pub(crate) fn combine(a: u16, b: u16) -> u16 {
     fold(u32::from(a) + u32::from(b))
 }
 
-#[inline]
+#[inline(always)]
 fn field(bytes: &mut [u8], at: usize) -> Result<&mut [u8; 2], DropReason> {
     bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut).ok_or(DropReason::Truncated)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn patch_at(bytes: &mut [u8], at: usize, delta: u16) -> Result<(), DropReason> {
     let field = field(bytes, at)?;
     *field = patch(u16::from_be_bytes(*field), delta).to_be_bytes();
@@ -38,7 +38,7 @@ pub(super) fn patch_at(bytes: &mut [u8], at: usize, delta: u16) -> Result<(), Dr
 }
 
 /// Rewrites the inner headers to the other side's.
-#[inline]
+#[inline(always)]
 pub(super) fn rewrite(
     flow: &CompiledFlow,
     direction: Direction,
@@ -65,7 +65,7 @@ pub(super) fn rewrite(
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn ethernet(side: &Side, direction: Direction, bytes: &mut [u8]) -> Result<(), DropReason> {
     let (src, dst) = match direction {
         Direction::Out => (&side.local_mac, &side.remote_mac),
@@ -78,7 +78,7 @@ fn ethernet(side: &Side, direction: Direction, bytes: &mut [u8]) -> Result<(), D
 }
 
 /// Decrements TTL (with its share of the header checksum) or hop limit; the decision that it may be is made before.
-#[inline]
+#[inline(always)]
 fn decrement_ttl(parsed: &Parsed, bytes: &mut [u8]) -> Result<(), DropReason> {
     let l3 = usize::from(parsed.l3);
     let ttl = parsed.ttl.saturating_sub(1);
@@ -96,7 +96,7 @@ fn decrement_ttl(parsed: &Parsed, bytes: &mut [u8]) -> Result<(), DropReason> {
 }
 
 /// Exchanges addresses and ports and patches what covers them.
-#[inline]
+#[inline(always)]
 fn translate(
     flow: &CompiledFlow,
     side: &Side,
@@ -136,7 +136,7 @@ fn translate(
     transport_checksum(parsed, checksum, address_delta, port_delta, bytes)
 }
 
-#[inline]
+#[inline(always)]
 fn addresses(
     parsed: &Parsed,
     src: &[u8; 16],
@@ -160,7 +160,7 @@ fn addresses(
 
 /// Patches the transport checksum: complete ones by the whole difference, partial ones (pseudo header only) by that
 /// of the addresses.
-#[inline]
+#[inline(always)]
 fn transport_checksum(
     parsed: &Parsed,
     checksum: Checksum,
@@ -192,7 +192,7 @@ fn transport_checksum(
 }
 
 /// Takes over what the tunnel's DSCP and ECN say (RFC 6040, section 4.2; RFC 2983, uniform model).
-#[inline]
+#[inline(always)]
 pub(super) fn take_over_tos(outer: &Outer, parsed: &Parsed, frame: &mut Frame) -> Result<(), DropReason> {
     if outer.tos == parsed.tos || !parsed.is_ip() {
         return Ok(());
@@ -214,7 +214,7 @@ pub(super) fn take_over_tos(outer: &Outer, parsed: &Parsed, frame: &mut Frame) -
 }
 
 /// The octet of DSCP and ECN after unwrapping (RFC 6040, figure 4); `None` where the packet must be dropped.
-#[inline]
+#[inline(always)]
 pub(crate) const fn decapsulated_tos(outer: u8, inner: u8) -> Option<u8> {
     const NOT_ECT: u8 = 0;
     const ECT_1: u8 = 1;
