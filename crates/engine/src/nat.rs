@@ -11,13 +11,15 @@ use crate::addr::Addr;
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::fields::Fields;
-use crate::flow::{CompiledFlow, FlowClass, FlowKey, FlowTable};
+use crate::flow::{CompiledFlow, FlowClass, FlowKey, FlowTable, Record};
 use crate::hash::FlowHasher;
 use crate::program::NatPool;
 use crate::steer::ShardId;
 
 /// How many ports are tried: the search is of constant time.
 const TRIES: u16 = 16;
+/// Half-open connections are few where they hold no more than this part of the ports that were tried.
+const FEW_PART: u16 = 4;
 
 /// The port that a connection gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,9 @@ impl Ports<'_> {
         }
         let [low, high, ..] = self.hasher.end(fields.src, fields.src_port, fields.protocol).to_le_bytes();
         let start = u16::from_le_bytes([low, high]);
-        let mut least: Option<(FlowClass, u64, Binding)> = None;
-        for step in 0..TRIES.min(count) {
+        let tries = TRIES.min(count);
+        let mut holders = Holders::default();
+        for step in 0..tries {
             // `count` is a power of two.
             let port = first + (start.wrapping_add(step) & (count - 1));
             let key = FlowKey {
@@ -76,14 +79,52 @@ impl Ports<'_> {
             if self.table.is_expired(record, now) {
                 return Ok(binding);
             }
-            let worth = (record.class(), record.last_use);
-            if least.is_none_or(|(class, last_use, _)| worth < (class, last_use)) {
-                least = Some((worth.0, worth.1, binding));
-            }
+            holders.add(record, binding);
         }
-        match least {
-            Some((class, _, binding)) if class < FlowClass::Established => Ok(binding),
-            _ => Err(DropReason::NatPortsExhausted),
+        let is_stale = |number| self.table.is_stale(self.table.get(number), now);
+        holders.least(tries / FEW_PART, is_stale).ok_or(DropReason::NatPortsExhausted)
+    }
+}
+
+/// The connections that hold the ports that were tried.
+#[derive(Debug, Default)]
+struct Holders {
+    /// How many are half-open.
+    opening: u16,
+    /// The half-open one that is longest idle.
+    oldest: Option<(u64, Binding)>,
+    /// The least valuable of the others, but for established ones.
+    other: Option<(FlowClass, u64, Binding)>,
+}
+
+impl Holders {
+    fn add(&mut self, record: &Record, binding: Binding) {
+        let (class, last_use) = (record.class(), record.last_use);
+        match class {
+            FlowClass::Opening => {
+                self.opening += 1;
+                if self.oldest.is_none_or(|(oldest, _)| last_use < oldest) {
+                    self.oldest = Some((last_use, binding));
+                }
+            }
+            FlowClass::Closing | FlowClass::Answered => {
+                if self.other.is_none_or(|(least, oldest, _)| (class, last_use) < (least, oldest)) {
+                    self.other = Some((class, last_use, binding));
+                }
+            }
+            FlowClass::Established => {}
+        }
+    }
+
+    /// The port whose connection gives way. As in the table, half-open ones go first; but questions that wait for
+    /// their answer shall not just drive out one another: while there are few of them, a connection goes that is
+    /// through with its own, unless the half-open one has been idle for long.
+    fn least(self, few: u16, is_stale: impl Fn(u32) -> bool) -> Option<Binding> {
+        let other = self.other.map(|(.., binding)| binding);
+        let Some((_, oldest)) = self.oldest else { return other };
+        match other {
+            Some(other) if self.opening <= few && !oldest.evict.is_some_and(is_stale) => Some(other),
+            _ => Some(oldest),
         }
     }
 }

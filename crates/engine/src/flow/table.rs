@@ -205,6 +205,11 @@ impl FlowTable {
         self.wheel.is_expired(record.queue, record.last_use, now)
     }
 
+    /// Whether the half-open flow of this record has been idle for so long that it is worth less than a finished one.
+    pub(crate) fn is_stale(&self, record: &Record, now: Instant) -> bool {
+        self.wheel.is_stale(record, now)
+    }
+
     /// Notes that a packet of the flow came.
     #[inline]
     pub fn touch(&mut self, number: u32, now: Instant) {

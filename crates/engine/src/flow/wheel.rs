@@ -259,15 +259,14 @@ impl Wheel {
         }
         let number = self.longest_idle(slab, &opening)?;
         let few = plain + hopeful < self.share && closing + answered + established > 0;
-        if few && !self.is_stale(slab, number, now) {
+        if few && !self.is_stale(&slab[number], now) {
             return self.longest_idle(slab, others);
         }
         Some(number)
     }
 
     /// Whether a half-open record has been idle for so long that it is not worth another.
-    fn is_stale(&self, slab: &Slab, number: u32, now: Instant) -> bool {
-        let record = &slab[number];
+    pub(super) fn is_stale(&self, record: &Record, now: Instant) -> bool {
         let timeout = self.queues[usize::from(record.queue)].timeout;
         now.nanos().saturating_sub(record.last_use) >= timeout / STALE_PART
     }
