@@ -3,6 +3,7 @@
 //! Nothing that is shipped depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod capture;
 pub mod conversation;
 pub mod exchange;
