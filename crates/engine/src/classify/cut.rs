@@ -65,6 +65,8 @@ const INEXACT: u16 = 1 << 15;
 const SAMPLE: usize = 512;
 /// Cuts that get a second look with all rules.
 const SHORT_LIST: usize = 4;
+/// Rules that are rather compared one by one than cut narrowly.
+const FEW: usize = 32;
 /// The widest cut.
 const MAX_WIDTH: u32 = 20;
 
@@ -221,15 +223,16 @@ impl<'a> View<'a> {
         let mut widths = full.saturating_sub(3).max(1)..=full;
         let mut plans: Vec<Plan> = Vec::new();
         // Where rules overlap too much for a wide cut there may be room for a narrow one.
-        while plans.is_empty() && width > 0 {
+        loop {
             for cut in view.windows(width) {
                 let costs = view.weigh(cut, room / step, leave, scratch);
                 plans.extend(costs.filter(|plan| plan.is_worth_it(sample.len())));
             }
-            if plans.is_empty() {
-                width /= 2;
-                widths = width..=width;
+            if !plans.is_empty() || width == 1 || self.list.len() <= FEW {
+                break;
             }
+            width /= 2;
+            widths = width..=width;
         }
         plans.sort_by_key(|plan| plan.cost);
         plans.truncate(SHORT_LIST);

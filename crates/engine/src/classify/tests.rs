@@ -9,6 +9,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rackweave_types::{MacAddr, Vni};
 
+use super::cube::{Cube, DIMS, Family, Span};
+use super::cut::{Candidate, Step, View};
+use super::entry::Tag as EntryTag;
+use super::forest::Cut;
 use super::{Classifier, linear};
 use crate::addr::Addr;
 use crate::direction::Direction;
@@ -296,6 +300,37 @@ proptest! {
         };
         let all: Vec<Fields> = packets.iter().map(aim).collect();
         check(&rules, &all);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_cut_reaches_the_children_of_its_numbers(
+        range in (any::<u16>(), 0..2_000_u16),
+        shift in 0..10_u32,
+        width in 1..7_u32,
+    ) {
+        let (first, last) = (range.0, range.0.saturating_add(range.1));
+        let matches = Match { dst_port: ports(first, last), ..Match::default() };
+        let cube = Cube::new(&matches, Family::V4).unwrap();
+        // The destination port; some of its windows leave out bits in which the range differs.
+        let cut = Cut { dim: 9, shift, width };
+        let rules = [Candidate { cube, tag: EntryTag::new(0, 0, false) }];
+        let region = [Span::new(0, u32::MAX); DIMS];
+        let mut reached = vec![false; cut.children()];
+        let mut next_open = Vec::new();
+        View::new(&rules, &[0], &region).distribute(cut, u32::MAX, &mut next_open, |_, step| {
+            if let Step::Child(child) = step {
+                assert!(!reached[child], "twice in {child}");
+                reached[child] = true;
+            }
+            true
+        });
+        let mut expected = vec![false; cut.children()];
+        for number in first..=last {
+            expected[usize::from(number >> shift) & (cut.children() - 1)] = true;
+        }
+        prop_assert_eq!(reached, expected);
     }
 }
 
