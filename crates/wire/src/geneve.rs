@@ -20,7 +20,7 @@ use crate::protocol::EtherType;
 use crate::raw;
 
 /// The UDP destination port (RFC 8926 section 3.3).
-pub const UDP_PORT: u16 = 6081;
+pub const UDP_PORT: u16 = rackweave_types::reserved::GENEVE_PORT;
 /// Bytes of the header without options.
 pub const MIN_HEADER_LEN: usize = size_of::<Raw>();
 /// Bytes of the header with as many options as it can hold.

@@ -1,21 +1,14 @@
 //! The tunnel around a frame from the wire: Ethernet, IPv6, UDP, Geneve (RFC 8926).
 
-use rackweave_types::{MacAddr, Vni};
+use rackweave_types::{MacAddr, Vni, reserved};
 
 use super::inner::{addr6, be16};
 use super::{ETHERTYPE_IPV6, protocol};
 use crate::addr::Addr;
 use crate::drop_reason::DropReason;
 
-/// UDP port of Geneve (RFC 8926, section 3.3).
-pub(crate) const GENEVE_PORT: u16 = 6081;
 /// Protocol type of an Ethernet frame (RFC 8926, section 3.4).
 pub(crate) const TRANS_ETHER_BRIDGING: u16 = 0x6558;
-/// Our option class and types (design, contract "On the wire").
-pub(crate) const OPTION_CLASS: u16 = 0xff52;
-pub(crate) const OPTION_EXTERNAL: u8 = 0x81;
-pub(crate) const OPTION_MSS: u8 = 0x02;
-pub(crate) const OPTION_SOURCE: u8 = 0x03;
 /// Ethernet, IPv6, UDP and Geneve without options.
 pub(crate) const OUTER_LEN: usize = 14 + 40 + 8 + 8;
 
@@ -51,7 +44,7 @@ pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
     if be16(head, 12) != Some(ETHERTYPE_IPV6)
         || head[14] >> 4 != 6
         || head[20] != protocol::UDP
-        || udp_dst != GENEVE_PORT
+        || udp_dst != reserved::GENEVE_PORT
     {
         return Err(DropReason::NotGeneve);
     }
@@ -95,9 +88,9 @@ fn read_options(mut options: &[u8], outer: &mut Outer) -> Result<(), DropReason>
         let data = options.get(4..4 + len).ok_or(DropReason::GeneveHeader)?;
         let class = u16::from_be_bytes([head[0], head[1]]);
         match (class, head[2]) {
-            (OPTION_CLASS, OPTION_EXTERNAL) if len == 0 => outer.external = true,
-            (OPTION_CLASS, OPTION_MSS) => outer.mss = be16(data, 0),
-            (OPTION_CLASS, OPTION_SOURCE) => {
+            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_EXTERNAL) if len == 0 => outer.external = true,
+            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_MSS) => outer.mss = be16(data, 0),
+            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_SOURCE) => {
                 outer.source = data.first_chunk().copied().map(u64::from_be_bytes);
             }
             // "The high-order bit of the option type indicates that this is a critical option."

@@ -3,14 +3,13 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use rackweave_types::reserved;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::addr::Addr;
 use crate::drop_reason::DropReason;
 use crate::frame::{Checksum, Frame};
-use crate::parse::outer::{
-    GENEVE_PORT, OPTION_CLASS, OPTION_EXTERNAL, OPTION_MSS, OPTION_SOURCE, OUTER_LEN, TRANS_ETHER_BRIDGING,
-};
+use crate::parse::outer::{OUTER_LEN, TRANS_ETHER_BRIDGING};
 use crate::parse::{ETHERTYPE_IPV6, Parsed, protocol};
 use crate::program::{Encapsulate, Underlay};
 
@@ -63,10 +62,10 @@ impl OuterTemplate {
         let mut options = [0; OPTIONS_MAX];
         let mut used = 0;
         if let Some(source) = encapsulate.source {
-            used = put_option(&mut options, used, OPTION_SOURCE, &source.to_be_bytes()).ok_or(TemplateError)?;
+            used = put_option(&mut options, used, reserved::GENEVE_OPTION_SOURCE, &source.to_be_bytes()).ok_or(TemplateError)?;
         }
         if encapsulate.external {
-            used = put_option(&mut options, used, OPTION_EXTERNAL, &[]).ok_or(TemplateError)?;
+            used = put_option(&mut options, used, reserved::GENEVE_OPTION_EXTERNAL, &[]).ok_or(TemplateError)?;
         }
         let mut head = [0; OUTER_LEN];
         head[0..6].copy_from_slice(&underlay.dst_mac.octets());
@@ -77,7 +76,7 @@ impl OuterTemplate {
         head[21] = HOP_LIMIT;
         head[22..38].copy_from_slice(&underlay.source.octets());
         head[38..54].copy_from_slice(&destination.octets());
-        head[56..58].copy_from_slice(&GENEVE_PORT.to_be_bytes());
+        head[56..58].copy_from_slice(&reserved::GENEVE_PORT.to_be_bytes());
         head[62] = u8::try_from(used / 4).map_err(|_| TemplateError)?;
         // The C bit: "One or more critical options exist."
         head[63] = if encapsulate.external { 0x40 } else { 0 };
@@ -114,7 +113,7 @@ impl OuterTemplate {
 fn put_option(options: &mut [u8], at: usize, kind: u8, data: &[u8]) -> Option<usize> {
     let end = at + 4 + data.len();
     let room = options.get_mut(at..end)?;
-    room[..2].copy_from_slice(&OPTION_CLASS.to_be_bytes());
+    room[..2].copy_from_slice(&reserved::GENEVE_OPTION_CLASS.to_be_bytes());
     room[2] = kind;
     room[3] = u8::try_from(data.len() / 4).ok()?;
     room[4..].copy_from_slice(data);
@@ -148,8 +147,8 @@ pub(crate) fn wrap(
         head[62] += 2;
         let (option, after) = rest.split_first_chunk_mut::<MSS_LEN>().ok_or(DropReason::EncapsulationTooLong)?;
         let [size_high, size_low] = size.to_be_bytes();
-        let [class_high, class_low] = OPTION_CLASS.to_be_bytes();
-        *option = [class_high, class_low, OPTION_MSS, 1, size_high, size_low, 0, 0];
+        let [class_high, class_low] = reserved::GENEVE_OPTION_CLASS.to_be_bytes();
+        *option = [class_high, class_low, reserved::GENEVE_OPTION_MSS, 1, size_high, size_low, 0, 0];
         rest = after;
     }
     if options_len > 0 {
