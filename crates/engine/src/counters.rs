@@ -148,7 +148,7 @@ impl Traffic {
 }
 
 #[inline]
-fn size_class(len: u32) -> usize {
+pub(crate) fn size_class(len: u32) -> usize {
     SIZE_BOUNDS.iter().take(SIZE_BOUNDS.len() - 1).map(|bound| usize::from(len > *bound)).sum()
 }
 

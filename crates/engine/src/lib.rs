@@ -22,6 +22,7 @@ mod intern;
 pub mod mapping;
 mod meter;
 mod nat;
+pub mod offload;
 pub mod parse;
 mod port;
 pub mod program;

@@ -10,6 +10,7 @@ mod explain;
 mod fast;
 mod freeze;
 mod keep;
+mod offload;
 mod owner;
 mod packet;
 mod related;
@@ -18,6 +19,7 @@ mod report;
 mod slow;
 mod thaw;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -39,6 +41,7 @@ use crate::frame::Frame;
 use crate::hash::FlowHasher;
 use crate::intern::Interner;
 use crate::meter::Meter;
+use crate::offload::Ledger;
 use crate::program::{Limits, MeterSpec, Program};
 use crate::punt::{Punt, PuntQueue};
 use crate::steer::ShardId;
@@ -103,6 +106,8 @@ pub struct Shard {
     batch: Vec<batch::Read>,
     /// Connections of a thawed port that live where their outside port says.
     strays: Option<Arc<thaw::Strays>>,
+    /// Connections at another executor.
+    offload: Option<Box<Ledger>>,
 }
 
 /// What happens to connections that a new program forbids.
@@ -143,6 +148,7 @@ impl Shard {
             rule_hits: vec![0; program.counters()],
             batch: vec![batch::Read::NOTHING; batch::STRIDE],
             strays: None,
+            offload: None,
             program,
             epoch: 1,
             cut_epoch: 0,
@@ -171,6 +177,9 @@ impl Shard {
             new.keep(old);
         }
         self.table.set_timeouts(self.program.timeouts());
+        if let Some(ledger) = &mut self.offload {
+            ledger.revoke_all();
+        }
     }
 
     /// Sends one packet through the engine. The frame starts at the guest's Ethernet header (out) or at the outer
@@ -231,8 +240,13 @@ impl Shard {
 
     /// Forgets flows whose time has run out; `budget` bounds the work. Returns how many are gone.
     pub fn expire(&mut self, now: Instant, budget: u32) -> u32 {
-        let Self { table, templates, peers, .. } = self;
-        let gone = table.expire(now, budget, |ended| keep::release(templates, peers, &ended.record.compiled));
+        let Self { table, templates, peers, offload, .. } = self;
+        let gone = table.expire(now, budget, |ended| {
+            if let Some(ledger) = offload {
+                ledger.gone(ended.handle.number);
+            }
+            keep::release(templates, peers, &ended.record.compiled);
+        });
         self.counters.flows_expired += u64::from(gone);
         gone
     }

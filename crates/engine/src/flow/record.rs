@@ -63,6 +63,8 @@ impl CompiledFlow {
     pub const FLAG_EXTERNAL: u8 = 32;
     /// An address or a port differs between the sides.
     pub const FLAG_TRANSLATED: u8 = 64;
+    /// The shard's own mark: the connection is, or may be, offloaded. Executors take no notice of it.
+    pub(crate) const FLAG_WATCHED: u8 = 128;
 }
 
 /// One side's view of a connection.

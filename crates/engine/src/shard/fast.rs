@@ -101,6 +101,9 @@ impl Shard {
         } else if record.class() == FlowClass::Opening && !record.compiled.began(packet.direction) {
             self.table.reclass(number, FlowClass::Answered);
         }
+        if self.table.get(number).compiled.flags & CompiledFlow::FLAG_WATCHED != 0 {
+            self.watched(number, now);
+        }
     }
 
     /// Counts a packet against a meter; says whether it may pass.

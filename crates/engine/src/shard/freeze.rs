@@ -22,7 +22,7 @@ impl Shard {
         let mut writer = Writer::new();
         writer.section(core::iter::once(self.header()));
         let flows = self.table.flows_from(0, u32::MAX);
-        writer.section(flows.map(|(_, record)| self.frozen_flow(record, now)));
+        writer.section(flows.map(|(flow, record)| self.frozen_flow(record, self.set_ahead(flow.number), now)));
         writer.section(core::iter::once(self.totals()));
         writer.section(self.cells());
         writer.section(self.drops());
@@ -45,7 +45,7 @@ impl Shard {
         }
     }
 
-    fn frozen_flow(&self, record: &Record, now: Instant) -> Flow {
+    fn frozen_flow(&self, record: &Record, ahead: u64, now: Instant) -> Flow {
         let flow = &record.compiled;
         let since = |nanos: u64| now.nanos().saturating_sub(nanos);
         let (guest, wire) = (view(&flow.guest), view(&flow.wire));
@@ -60,7 +60,7 @@ impl Shard {
             packets: record.packets,
             bytes: record.bytes,
             age: since(record.start),
-            idle: since(record.last_use),
+            idle: since(record.last_use.saturating_sub(ahead)),
             stateful: u32::from(flow.stateful_layers),
             vni,
             peer: self.peers.get(flow.peer).copied().filter(|_| flow.peer != CompiledFlow::NONE),

@@ -133,6 +133,7 @@ impl Shard {
         }
         let record = Record { compiled: flow, ..*record };
         let class = record.class();
+        self.offload_gone(number);
         self.table.remove(number);
         self.insert(record, class, packet, moved, now)
     }
@@ -148,6 +149,7 @@ impl Shard {
         if packet.parsed.protocol == protocol::TCP && packet.parsed.tcp_flags & SYN == 0 {
             flow.set_flag(CompiledFlow::FLAG_ADOPTED, true);
         }
+        flow.set_flag(CompiledFlow::FLAG_WATCHED, self.offload.is_some());
         let record = Record { compiled: flow, start: now.nanos(), ..Record::empty() };
         self.counters.flows_created += 1;
         self.insert(record, FlowClass::Opening, packet, moved, now)
@@ -162,8 +164,11 @@ impl Shard {
         moved: bool,
         now: Instant,
     ) -> Result<u32, DropReason> {
-        let Self { table, templates, peers, counters, .. } = self;
+        let Self { table, templates, peers, counters, offload, .. } = self;
         let inserted = table.insert(record, class, now, |ended| {
+            if let Some(ledger) = offload {
+                ledger.gone(ended.handle.number);
+            }
             release(templates, peers, &ended.record.compiled);
             match ended.why {
                 EndReason::Evicted => counters.flows_evicted += 1,

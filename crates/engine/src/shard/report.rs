@@ -9,7 +9,7 @@ use rackweave_types::Instant;
 
 use super::Shard;
 use crate::direction::Direction;
-use crate::flow::{CompiledFlow, FlowClass, FlowKey, Record, TcpState};
+use crate::flow::{CompiledFlow, FlowClass, FlowHandle, FlowKey, Record, TcpState};
 use crate::parse::protocol;
 use crate::program::{Program, RuleId};
 
@@ -77,7 +77,13 @@ impl Shard {
     pub fn flows(&self, cursor: u32, places: u32) -> (Vec<FlowInfo>, Option<u32>) {
         let page = self.table.flows_from(cursor, places);
         let next = page.next_cursor();
-        (page.map(|(_, record)| FlowInfo::of(record)).collect(), next)
+        let info = |(flow, record): (FlowHandle, &Record)| {
+            let mut info = FlowInfo::of(record);
+            let last_use = record.last_use.saturating_sub(self.set_ahead(flow.number));
+            info.last_use = Instant::from_nanos(last_use);
+            info
+        };
+        (page.map(info).collect(), next)
     }
 
     /// One connection, by its number.

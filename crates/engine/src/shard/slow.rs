@@ -282,6 +282,7 @@ impl Shard {
             return;
         }
         keep::release(&mut self.templates, &mut self.peers, &self.table.get(number).compiled);
+        self.offload_gone(number);
         self.table.remove(number);
         match why {
             Discard::Expired | Discard::Reopened => self.counters.flows_expired += 1,
