@@ -92,7 +92,7 @@ impl Executor {
                     if let Some(mut stay) = stay {
                         stay.report.sequence += 1;
                         stay.report.last = true;
-                        self.tell(stay.report, now);
+                        self.tell(&stay.report, now);
                     }
                 }
             }
@@ -117,17 +117,17 @@ impl Executor {
         }
         self.executed += u64::from(told.is_some());
         if let Some(report) = told {
-            self.tell(report, now);
+            self.tell(&report, now);
         }
         told.is_some()
     }
 
     /// Sends a report three times: two may get lost, each takes its time, within the lag.
-    fn tell(&mut self, report: OffloadReport, now: Instant) {
+    fn tell(&mut self, report: &OffloadReport, now: Instant) {
         for copy in 0..3 {
             let late = Duration::from_millis(self.random.between(0, 999));
             if copy == 0 || self.random.one_in(2) {
-                self.under_way.push((now.after(late), report));
+                self.under_way.push((now.after(late), *report));
             }
         }
     }
