@@ -11,9 +11,10 @@ use rackweave_bench::traffic::Kind;
 use rackweave_bench::workers::Workers;
 use rackweave_engine::addr::Addr;
 use rackweave_engine::transform::OuterTemplate;
+use rackweave_testkit::attack::Outcome;
 
 use super::row::Row;
-use super::{Figure, What};
+use super::{Figure, What, attack};
 
 /// Seconds that the slowest figure may take with `--quick`: with less time left none is begun.
 const RESERVE: f64 = 3.0;
@@ -35,6 +36,7 @@ pub(crate) struct Measurer {
     table: Option<(Kind, u32, Established)>,
     lookups: BTreeMap<u32, f64>,
     counted: Option<Result<BTreeMap<Workload, f64>, String>>,
+    attack: Option<Outcome>,
 }
 
 impl Measurer {
@@ -44,6 +46,7 @@ impl Measurer {
             table: None,
             lookups: BTreeMap::new(),
             counted: None,
+            attack: None,
         }
     }
 
@@ -87,6 +90,7 @@ impl Measurer {
                 format!("{} of {} rounds", LOOKUP_ROUNDS[1], LOOKUP_ROUNDS[0])
             }
             What::Shards => format!("{} of {} comparisons", WORKER_ROUNDS[1], WORKER_ROUNDS[0]),
+            What::Attack(_) => attack::scale(),
             What::FlowBytes | What::SharedBytes | What::Instructions(_) => return None,
         };
         self.quick.then_some(scale)
@@ -126,6 +130,7 @@ impl Measurer {
                 size_of::<OuterTemplate>() + size_of::<Addr>(),
             )?)),
             What::Shards => self.shards(),
+            What::Attack(told) => Ok(told.of(&self.attack()?)),
             What::Instructions(workload) => self.instructions(workload),
         }
     }
@@ -173,6 +178,15 @@ impl Measurer {
             }
         }
         Ok(best[1] / best[0])
+    }
+
+    fn attack(&mut self) -> Result<Outcome> {
+        if let Some(outcome) = self.attack {
+            return Ok(outcome);
+        }
+        let outcome = attack::run(self.quick)?;
+        self.attack = Some(outcome);
+        Ok(outcome)
     }
 
     fn instructions(&mut self, workload: Workload) -> Result<f64> {

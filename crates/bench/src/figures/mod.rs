@@ -1,5 +1,6 @@
 //! The figures: what there is to know of each, and how it is measured.
 
+mod attack;
 mod measure;
 mod row;
 
@@ -51,6 +52,7 @@ enum What {
     FlowBytes,
     SharedBytes,
     Shards,
+    Attack(attack::Told),
     Instructions(Workload),
 }
 
@@ -105,6 +107,7 @@ pub(crate) fn all() -> Vec<Figure> {
         What::Shards,
         "packets a second of two shards on two threads, over those of one; in batches",
     ));
+    figures.extend(attack::figures());
     figures.extend(instructions());
     figures.extend(news(others));
     figures.extend(hits(small, others));
