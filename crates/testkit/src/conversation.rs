@@ -93,6 +93,7 @@ mod tests {
 
     #[test]
     fn each_end_acknowledges_what_the_other_said() {
+        use Speaker::{Client, Server};
         let view = |own: &str, other: &str| View {
             mac: MacAddr::new([2, 0, 0, 0, 0, 1]),
             next_hop: MacAddr::new([2, 0, 0, 0, 0, 2]),
@@ -108,7 +109,6 @@ mod tests {
             let tcp = TcpView::parse(&frame[34..]).unwrap();
             (tcp.sequence(), tcp.acknowledgment())
         };
-        use Speaker::{Client, Server};
         assert_eq!(say(Client, flag::SYN, b""), (1_000_000, 0));
         let syn_ack = flag::SYN | flag::ACK;
         assert_eq!(say(Server, syn_ack, b""), (5_000_000, 1_000_001));

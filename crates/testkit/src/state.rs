@@ -51,7 +51,7 @@ pub fn flows(port: &Port) -> Vec<Vec<String>> {
         "first",
         "last",
     ];
-    let rows = port.shards().iter().flat_map(|shard| all_flows(shard));
+    let rows = port.shards().iter().flat_map(all_flows);
     [headings.map(String::from).to_vec()]
         .into_iter()
         .chain(rows.map(|flow| flow_row(&flow)))
@@ -180,7 +180,8 @@ pub fn rules(port: &Port, wanted: impl Fn(&RuleHits) -> bool) -> Vec<Vec<String>
                 Direction::In => "in",
             };
             let name = match hits.rule.map(|id| (id, RuleName::of(id))) {
-                Some((_, Some(name))) => format!("{name} ({})", name.part),
+                Some((_, Some(name))) if name.part == 0 => name.to_string(),
+                Some((_, Some(name))) => format!("{name}, part {}", name.part),
                 Some((id, None)) => format!("{}: {:#018x}", hits.layer, id.0),
                 None => format!("{}: default", hits.layer),
             };
@@ -241,7 +242,7 @@ mod tests {
             "Unanswered  1/0             28/0           1.234567 ms",
             "dropped: rule_denied  1    0",
             "answered",
-            "out  guard: forged address (0)",
+            "out  guard: forged address",
         ] {
             assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
         }
