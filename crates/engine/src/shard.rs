@@ -129,6 +129,8 @@ impl Shard {
         let share = |limit: u32| usize::try_from(limit.div_ceil(count)).unwrap_or(usize::MAX).max(1);
         let hasher = FlowHasher::new(settings.secret);
         let flows = settings.limits.flows.div_ceil(count);
+        // One more than there are connections: what a connection refers to is kept before another makes room for it.
+        let shared = flows.saturating_add(1);
         let replies = MeterSpec {
             packets_per_second: Some(settings.limits.replies_per_second),
             burst_packets: settings.limits.replies_per_second.max(1),
@@ -138,8 +140,8 @@ impl Shard {
             id: settings.shard,
             hasher,
             table: FlowTable::new(flows, program.timeouts(), hasher)?,
-            templates: Interner::new(flows, hasher),
-            peers: Interner::new(flows, hasher),
+            templates: Interner::new(shared, hasher),
+            peers: Interner::new(shared, hasher),
             fragments: Fragments::new(share(settings.limits.fragments), hasher),
             punts: PuntQueue::new(share(settings.limits.punts)),
             meters: Vec::new(),
