@@ -20,6 +20,7 @@ pub struct Program {
     meters: Vec<MeterSpec>,
     underlay: Underlay,
     timeouts: Timeouts,
+    inbound_mtu: u32,
 }
 
 /// A layer that can run.
@@ -73,6 +74,7 @@ impl Program {
             meters: spec.meters.clone(),
             underlay: spec.underlay,
             timeouts: spec.timeouts,
+            inbound_mtu: inbound_mtu(spec),
         })
     }
 
@@ -122,6 +124,12 @@ impl Program {
         &self.timeouts
     }
 
+    /// The longest inbound IP packet that no rule finds too long.
+    #[inline]
+    pub(crate) const fn inbound_mtu(&self) -> u32 {
+        self.inbound_mtu
+    }
+
     /// How many rule counters the program needs: one for each rule and one for each default.
     pub(crate) fn counters(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.inbound.first_counter + layer.inbound.rules.len() + 1)
@@ -137,6 +145,18 @@ impl Program {
             })
         })
     }
+}
+
+/// The least MTU that an inbound rule asks for. Which rules a connection's packets meet is not kept with it, so longer
+/// packets are shown to the layers.
+fn inbound_mtu(spec: &ProgramSpec) -> u32 {
+    let sets = spec.layers.iter().map(|layer| &layer.inbound);
+    let lists = sets.flat_map(|set| set.rules.iter().map(|rule| &rule.actions).chain([&set.default]));
+    let limits = lists.flatten().filter_map(|action| match action {
+        Action::Mtu { mtu, .. } => Some(u32::from(*mtu)),
+        _ => None,
+    });
+    limits.min().unwrap_or(u32::MAX)
 }
 
 /// The program has no mapping table of this number.

@@ -10,7 +10,7 @@ use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::flow::{CompiledFlow, FlowClass, Record, TcpState};
 use crate::frame::Frame;
-use crate::parse::protocol;
+use crate::parse::{Parsed, protocol};
 use crate::transform::{self, OuterTemplate};
 
 impl Shard {
@@ -46,6 +46,7 @@ impl Shard {
                     && outer.external == (flow.flags & CompiledFlow::FLAG_EXTERNAL != 0)
                     && self.peers.get(flow.peer) == Some(&outer.src)
                     && (hops || flow.hop & CompiledFlow::HOP_IN == 0)
+                    && packet.segment_len <= self.program.inbound_mtu()
             }
             _ => {
                 record.epoch_out == self.epoch
@@ -57,7 +58,7 @@ impl Shard {
                     })
             }
         };
-        fits && !self.table.is_expired(record, now) && !reopens(record, packet)
+        fits && is_of_one_kind(&packet.parsed) && !self.table.is_expired(record, now) && !reopens(record, packet)
     }
 
     /// Runs a current connection's compiled transform.
@@ -112,6 +113,18 @@ impl Shard {
         let bytes = u64::from(packet.parsed.ip_len());
         self.meters.get_mut(usize::from(meter)).is_none_or(|meter| meter.take(bytes, packet.segments, now))
     }
+}
+
+/// Whether all packets with this one's key look alike to rules. Type and code of ICMP are not part of the key: only
+/// an echo's identifier, where it is not 0, tells which they are.
+#[inline]
+const fn is_of_one_kind(parsed: &Parsed) -> bool {
+    let echo = match parsed.protocol {
+        protocol::ICMP if parsed.is_v4() => matches!(parsed.icmp_type, 0 | 8),
+        protocol::ICMPV6 if !parsed.is_v4() => matches!(parsed.icmp_type, 128 | 129),
+        _ => return true,
+    };
+    echo && parsed.icmp_code == 0 && parsed.src_port | parsed.dst_port != 0
 }
 
 /// Whether the packet opens a new connection where an old one has ended.

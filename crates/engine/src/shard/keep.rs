@@ -127,6 +127,10 @@ impl Shard {
     ) -> Result<u32, DropReason> {
         let record = self.table.get_mut(number);
         if FlowKey::all(&record.compiled) == FlowKey::all(&flow) {
+            // What the guest sends to, its other half's frames would come from.
+            if packet.direction == Direction::Out && record.compiled.guest != flow.guest {
+                record.epoch_in = 0;
+            }
             record.compiled = flow;
             self.stamp(number, packet.direction, moved);
             return Ok(number);
