@@ -10,6 +10,7 @@ mod explain;
 mod fast;
 mod freeze;
 mod keep;
+mod layers;
 mod offload;
 mod owner;
 mod packet;
@@ -27,6 +28,7 @@ use alloc::vec::Vec;
 use rackweave_types::Instant;
 
 pub use explain::Explanation;
+pub(crate) use layers::LayerBits;
 pub(crate) use packet::Packet;
 pub(crate) use thaw::fill;
 pub use report::{FlowInfo, RuleHits};
@@ -89,6 +91,8 @@ pub struct Shard {
     id: ShardId,
     hasher: FlowHasher,
     program: Arc<Program>,
+    /// The bits that stand for the program's layers in records.
+    layers: LayerBits,
     /// Counts programs; 0 is none, so that a record of epoch 0 is never current.
     epoch: u32,
     /// The last epoch whose change asked to cut what it forbids.
@@ -151,6 +155,7 @@ impl Shard {
             batch: vec![batch::Read::NOTHING; batch::STRIDE],
             strays: None,
             offload: None,
+            layers: LayerBits::new(&program),
             program,
             epoch: 1,
             cut_epoch: 0,
@@ -168,6 +173,7 @@ impl Shard {
     /// packet; counters of rules that are in both programs (same layer, direction and id) go on.
     pub fn install(&mut self, program: Arc<Program>, existing: Existing) {
         self.rule_hits = report::carry_over(&self.program, &self.rule_hits, &program);
+        self.change_layers(&program);
         self.program = program;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if existing == Existing::Cut {
@@ -181,6 +187,19 @@ impl Shard {
         self.table.set_timeouts(self.program.timeouts());
         if let Some(ledger) = &mut self.offload {
             ledger.revoke_all();
+        }
+    }
+
+    /// Keeps each layer's bit, and takes bits that change hands from all flows. That walks the table, and happens only
+    /// where a port has seen more than sixteen layers' names.
+    fn change_layers(&mut self, program: &Program) {
+        let stale = self.layers.change(program);
+        if stale == 0 {
+            return;
+        }
+        let numbers: Vec<u32> = self.table.flows_from(0, u32::MAX).map(|(flow, _)| flow.number).collect();
+        for number in numbers {
+            self.table.get_mut(number).compiled.stateful_layers &= !stale;
         }
     }
 

@@ -14,6 +14,7 @@ use crate::flow::CompiledFlow;
 use crate::nat::{Binding, Ports};
 use crate::program::{Encapsulate, Program, ProgramSpec, Reject, Target};
 use crate::respond::Responder;
+use crate::shard::LayerBits;
 
 /// What the layers decided about a packet.
 #[derive(Debug)]
@@ -96,6 +97,8 @@ impl Connection<'_> {
 pub(crate) struct Context<'a, 'p> {
     pub(crate) program: &'p Program,
     pub(crate) connection: Option<Connection<'a>>,
+    /// The bits of the layers.
+    pub(crate) layers: &'a LayerBits,
     /// Ports for source translation.
     pub(crate) ports: Ports<'a>,
     /// Hash of the flow, which chooses within groups.
@@ -125,7 +128,7 @@ pub(crate) fn walk<'p>(context: &Context<'_, 'p>, fields: Fields, mut trace: Opt
             Direction::In => layers.len() - 1 - at,
         };
         let Some(layer) = layers.get(index) else { break };
-        let bit = 1u16 << index;
+        let bit = context.layers.bit(index);
         if let Some(connection) = &context.connection
             && connection.passed(bit)
             && (!connection.forth || connection.related)

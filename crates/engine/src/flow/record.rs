@@ -38,7 +38,7 @@ pub struct CompiledFlow {
     pub address_delta: u16,
     /// Difference of the port words.
     pub port_delta: u16,
-    /// Layers (bit by place) that the connection passed statefully.
+    /// Layers that the connection passed statefully; which bit is which layer, the shard knows.
     pub stateful_layers: u16,
     /// One more than the index of the meter for each direction, 0 for none: out in the low byte, in in the high.
     pub meters: u16,

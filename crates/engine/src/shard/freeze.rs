@@ -41,7 +41,7 @@ impl Shard {
         Header {
             index: self.id.index(),
             count: self.id.count(),
-            layers: self.program.layer_names().map(String::from).collect(),
+            layers: self.layers.names().map(String::from).collect(),
         }
     }
 

@@ -227,7 +227,7 @@ impl Shard {
         now: Instant,
     ) -> Context<'a, 'p> {
         let ports = Ports { table: &self.table, hasher: &self.hasher, shard: self.id };
-        Context { program, connection, ports, entropy, now, cut }
+        Context { program, layers: &self.layers, connection, ports, entropy, now, cut }
     }
 
     /// Whether a connection was last admitted before the last change that asked to cut.
