@@ -163,7 +163,7 @@ struct Underlay {
 }
 
 impl Underlay {
-    fn from_boundary(&self, inner: &[u8]) -> Vec<u8> {
+    fn of_boundary(&self, inner: &[u8]) -> Vec<u8> {
         packet::geneve(
             self.boundary,
             self.test,
@@ -233,7 +233,7 @@ impl Run {
         let outside = outside_port(self.frame.bytes()).ok_or("not translated")?;
         let segment = |flags| {
             let inner = packet::tcp(&back, (remote, outside), flags, b"");
-            self.underlay.from_boundary(&inner)
+            self.underlay.of_boundary(&inner)
         };
         let (answer, inbound) = (segment(flag::SYN | flag::ACK), segment(flag::ACK));
         self.opens(&answer, Direction::In)?;
@@ -350,7 +350,7 @@ impl Run {
             return false;
         };
         let answer = packet::udp(&self.answer, (DNS, outside), b"me");
-        let answer = self.underlay.from_boundary(&answer);
+        let answer = self.underlay.of_boundary(&answer);
         self.process(Direction::In, &answer) == Verdict::Forward
             && self.frame.bytes().get(36..38) == Some(&question.port.to_be_bytes())
     }

@@ -133,13 +133,12 @@ fn is_of(traffic: &Traffic, sent: &[Sent]) {
             .iter()
             .position(|bound| sent.bytes.len() <= *bound as usize)
     };
-    for place in 0..SIZE_BOUNDS.len() {
+    for (place, bound) in SIZE_BOUNDS.iter().enumerate() {
         let expected = tally(&|sent| class(sent) == Some(place));
         assert_eq!(
             traffic.of_size(place),
             expected,
-            "up to {} octets",
-            SIZE_BOUNDS[place]
+            "up to {bound} octets"
         );
     }
     for cast in [Cast::Unicast, Cast::Multicast, Cast::Broadcast] {
@@ -238,7 +237,7 @@ fn what_comes_from_the_wire_is_counted_without_its_tunnel() -> TestResult {
 fn hits(port: &Port) -> BTreeMap<(String, bool, Option<u64>), u64> {
     let hits = port.shards()[0].rule_hits().into_iter();
     hits.map(|rule| {
-        let number = rule.rule.map(|rule| u64::from(rule.0));
+        let number = rule.rule.map(|rule| rule.0);
         (
             (rule.layer, rule.direction == Direction::In, number),
             rule.hits,

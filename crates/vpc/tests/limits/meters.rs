@@ -97,7 +97,7 @@ fn a_large_frame_counts_as_its_segments() -> TestResult {
             &there,
             (1_000, 22),
             packet::flag::ACK,
-            &[0; 40 * 1_000],
+            &vec![0; 40 * 1_000],
         ));
         frame.offload.checksum = Checksum::Partial {
             start: 34,
