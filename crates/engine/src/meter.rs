@@ -33,7 +33,7 @@ impl Rate {
     fn new(per_second: u64, burst: u64, parts: u64) -> Self {
         let per_second = u128::from(per_second.max(1));
         let cost = ((NANOS * u128::from(parts)) << PLACES) / per_second;
-        let burst = u128::from(burst) * NANOS / per_second;
+        let burst = u128::from(burst) * NANOS * u128::from(parts) / per_second;
         Self { cost, tolerance: u64::try_from(burst).unwrap_or(u64::MAX), due: 0 }
     }
 
@@ -132,6 +132,16 @@ mod tests {
         let spec = MeterSpec { packets_per_second: Some(1000), burst_packets: 10, ..MeterSpec::default() };
         let packets = passed(spec, 4, 1000, Duration::from_micros(100), 10);
         assert!((2_495..=2_515).contains(&packets), "{packets}");
+    }
+
+    #[test]
+    fn a_burst_is_each_shards() {
+        let spec = MeterSpec { bytes_per_second: Some(1000), burst_bytes: 65_535, ..MeterSpec::default() };
+        for parts in [1, 4, 64] {
+            let mut meter = Meter::new(&spec, parts);
+            assert!(meter.take(65_535, 1, Instant::START), "{parts} parts");
+            assert!(!meter.take(1, 1, Instant::START), "{parts} parts");
+        }
     }
 
     #[test]

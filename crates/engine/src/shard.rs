@@ -135,9 +135,10 @@ impl Shard {
         let flows = settings.limits.flows.div_ceil(count);
         // One more than there are connections: what a connection refers to is kept before another makes room for it.
         let shared = flows.saturating_add(1);
+        let a_second = settings.limits.replies_per_second;
         let replies = MeterSpec {
-            packets_per_second: Some(settings.limits.replies_per_second),
-            burst_packets: settings.limits.replies_per_second.max(1),
+            packets_per_second: Some(a_second),
+            burst_packets: a_second.div_ceil(u64::from(count)).max(1),
             ..MeterSpec::default()
         };
         let mut shard = Self {
