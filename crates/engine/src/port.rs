@@ -20,6 +20,10 @@ use crate::program::{Limits, Program};
 use crate::shard::{self, Existing, Explanation, Settings, Shard, Verdict};
 use crate::steer::{ShardError, ShardId};
 
+/// How often a packet is handed over at most: a fragment goes to the shard that knows its datagram, and from there to
+/// its flow's.
+const MAX_HOPS: u8 = 2;
+
 /// All shards of one guest NIC.
 #[derive(Debug)]
 pub struct Port {
@@ -133,8 +137,7 @@ impl Port {
             Some(shard) => shard.process(direction, frame, now),
             None => Verdict::Drop(DropReason::WrongShard),
         };
-        // A fragment goes to the shard that knows its datagram and from there to its flow's: two hops at most.
-        for _ in 0..2 {
+        for _ in 0..MAX_HOPS {
             let Verdict::HandOver(to) = verdict else { return verdict };
             let Some(shard) = self.shards.get_mut(usize::from(to.shard)) else { break };
             verdict = shard.process_handed_over(direction, to, frame, now);
@@ -151,11 +154,17 @@ impl Port {
         self.shards.get_mut(usize::from(owner))
     }
 
-    /// What would become of a packet now; see [`Shard::explain`].
+    /// What would become of a packet now, in the shard it belongs to; see [`Shard::explain`].
     #[must_use]
     pub fn explain(&self, direction: Direction, frame: &Frame, now: Instant) -> Option<Explanation> {
         let owner = self.shards.first()?.owner(direction, frame).unwrap_or(0);
-        Some(self.shards.get(usize::from(owner))?.explain(direction, frame, now))
+        let mut explanation = self.shards.get(usize::from(owner))?.explain(direction, frame, now);
+        for _ in 0..MAX_HOPS {
+            let Verdict::HandOver(to) = explanation.verdict else { break };
+            let shard = self.shards.get(usize::from(to.shard))?;
+            explanation = shard.explain_handed_over(direction, to, frame, now);
+        }
+        Some(explanation)
     }
 
     /// Replaces the program of all shards; see [`Shard::install`].

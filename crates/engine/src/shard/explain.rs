@@ -5,7 +5,7 @@ use rackweave_types::Instant;
 use super::packet::Packet;
 use super::reply::{self, Reply};
 use super::slow::{Evaluation, Judgement};
-use super::{FlowInfo, Shard, Verdict, fast};
+use super::{FlowInfo, HandOver, Shard, Verdict, fast};
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
@@ -35,6 +35,28 @@ impl Shard {
     /// changes.
     #[must_use]
     pub fn explain(&self, direction: Direction, frame: &Frame, now: Instant) -> Explanation {
+        self.explain_as(direction, None, frame, now)
+    }
+
+    /// As [`explain`](Self::explain), for a packet that another shard handed over.
+    #[must_use]
+    pub fn explain_handed_over(
+        &self,
+        direction: Direction,
+        handed: HandOver,
+        frame: &Frame,
+        now: Instant,
+    ) -> Explanation {
+        self.explain_as(direction, Some(handed), frame, now)
+    }
+
+    fn explain_as(
+        &self,
+        direction: Direction,
+        handed: Option<HandOver>,
+        frame: &Frame,
+        now: Instant,
+    ) -> Explanation {
         let mut explanation = Explanation {
             parsed: None,
             verdict: Verdict::Drop(DropReason::Undecided),
@@ -51,7 +73,7 @@ impl Shard {
             }
         };
         let program = &self.program;
-        let judgement = self.judge(program, &mut packet, None, frame, now, Some(&mut explanation.trace));
+        let judgement = self.judge(program, &mut packet, handed, frame, now, Some(&mut explanation.trace));
         explanation.parsed = Some(packet.parsed);
         let number = match &judgement {
             Judgement::Established(number) => {

@@ -90,7 +90,8 @@ impl Shard {
         if let Some(evict) = path.binding.and_then(|binding| binding.evict)
             && existing != Some(evict)
         {
-            self.discard(evict, Discard::Evicted);
+            let has_ended = self.table.is_expired(self.table.get(evict), now);
+            self.discard(evict, if has_ended { Discard::Expired } else { Discard::Evicted });
         }
         let mut flow = compiled.flow;
         match packet.direction {
@@ -126,11 +127,17 @@ impl Shard {
         now: Instant,
     ) -> Result<u32, DropReason> {
         let record = self.table.get_mut(number);
-        if FlowKey::all(&record.compiled) == FlowKey::all(&flow) {
-            // What the guest sends to, its other half's frames would come from.
-            if packet.direction == Direction::Out && record.compiled.guest != flow.guest {
-                record.epoch_in = 0;
-            }
+        let before = &record.compiled;
+        let same_keys = FlowKey::all(before) == FlowKey::all(&flow);
+        // The other half was compiled for the sides and the stateful layers of before. Outbound packets are compared
+        // with the guest's Ethernet addresses anyway.
+        let same_way = same_keys && before.stateful_layers == flow.stateful_layers;
+        match packet.direction {
+            Direction::Out if !same_way || before.guest != flow.guest => record.epoch_in = 0,
+            Direction::In if !same_way => record.epoch_out = 0,
+            _ => {}
+        }
+        if same_keys {
             record.compiled = flow;
             self.stamp(number, packet.direction, moved);
             return Ok(number);

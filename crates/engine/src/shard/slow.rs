@@ -112,7 +112,9 @@ impl Shard {
                 Err(reason) => return Judgement::Refused(reason),
             }
         }
-        if handed.is_none()
+        // A fragment that was handed over without its ports came to the shard that knows them, and may go on from here.
+        let is_ours = handed.is_some_and(|handed| handed.fragment.is_some() || packet.parsed.fragment.is_none());
+        if !is_ours
             && let Some(elsewhere) = self.elsewhere(packet, frame)
         {
             return Judgement::HandOver(elsewhere);
