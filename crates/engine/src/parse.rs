@@ -177,9 +177,10 @@ impl Parsed {
         matches!(self.fragment, Some(Fragment { offset: 1.., .. }))
     }
 
-    /// How many packets this one becomes when it is cut, and how long the longest of them is (IP, in octets).
+    /// How many packets this one becomes when it is cut, and how long the longest of them is (IP, in octets); `bytes`
+    /// are the frame's.
     #[must_use]
-    pub fn segments(&self, segment: Option<Segment>) -> (u64, u32) {
-        inner::segments(self, segment)
+    pub fn segments(&self, bytes: &[u8], segment: Option<Segment>) -> (u64, u32) {
+        inner::segments(self, bytes, segment)
     }
 }

@@ -289,12 +289,14 @@ pub(crate) const fn checksum_offset(protocol: u8) -> Option<u16> {
 }
 
 /// See [`Parsed::segments`].
-pub(super) fn segments(parsed: &Parsed, segment: Option<Segment>) -> (u64, u32) {
+pub(super) fn segments(parsed: &Parsed, bytes: &[u8], segment: Option<Segment>) -> (u64, u32) {
     let Some(segment) = segment else { return (1, parsed.ip_len()) };
-    let payload_at = match segment.kind {
-        SegmentKind::Tcp => u32::from(parsed.l4) + 20,
-        SegmentKind::Udp => u32::from(parsed.l4) + 8,
+    let header_len = match segment.kind {
+        // The data offset counts words; it was checked when the header was read.
+        SegmentKind::Tcp => bytes.get(usize::from(parsed.l4) + 12).map_or(20, |offset| u32::from(offset >> 4) * 4),
+        SegmentKind::Udp => 8,
     };
+    let payload_at = u32::from(parsed.l4) + header_len;
     let payload = parsed.end.saturating_sub(payload_at);
     let size = u32::from(segment.size.max(1));
     let headers = payload_at - u32::from(parsed.l3);
