@@ -12,7 +12,7 @@ pub struct Punt {
     pub queue: u8,
     /// The way it came.
     pub direction: Direction,
-    /// The inner Ethernet frame, as the guest or the wire sent it.
+    /// The inner Ethernet frame, as the guest or the wire sent it; a partial checksum is finished.
     pub bytes: Box<[u8]>,
 }
 

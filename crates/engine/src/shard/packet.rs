@@ -8,7 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::fields::Fields;
 use crate::flow::FlowKey;
 use crate::fragment::Ports;
-use crate::frame::Frame;
+use crate::frame::{Frame, Offload};
 use crate::parse::{Embedded, Outer, Parsed, check_offload, parse_outer};
 use crate::program::TagSet;
 use crate::transform;
@@ -68,7 +68,7 @@ impl Packet {
             }
         };
         check_offload(&self.parsed, offload)?;
-        (self.segments, self.segment_len) = self.parsed.segments(offload.segment);
+        (self.segments, self.segment_len) = self.parsed.segments(inner, offload.segment);
         self.frame_len = u32::try_from(inner.len()).map_err(|_| DropReason::Truncated)?;
         Ok(())
     }
@@ -105,6 +105,15 @@ impl Packet {
     pub(crate) fn inner<'f>(&self, frame: &'f Frame) -> &'f [u8] {
         let at = self.outer.map_or(0, |outer| usize::from(outer.len));
         frame.bytes().get(at..).unwrap_or_default()
+    }
+
+    /// What is still to be done to the inner frame.
+    pub(crate) fn offload(&self, frame: &Frame, guest_mtu: u16) -> Offload {
+        let mut offload = frame.offload;
+        if let Some(outer) = &self.outer {
+            transform::inner_offload(&mut offload, outer, &self.parsed, guest_mtu);
+        }
+        offload
     }
 
     /// The packet that an ICMP error is about.
