@@ -1,6 +1,8 @@
-//! The one place that reads the clock.
+//! The one place that reads a clock.
 
 use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A moment of the machine's monotonic clock.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +26,14 @@ impl Moment {
     }
 }
 
-/// How long it takes to do this.
+/// How long this thread is on a processor for this: what other programs take in between does not
+/// count.
 pub fn time(work: impl FnOnce()) -> Duration {
-    let start = Moment::now();
+    let start = on_processor();
     work();
-    start.elapsed()
+    on_processor().saturating_sub(start)
 }
 
-/// Nanoseconds for one of `count`.
-#[must_use]
-pub fn nanos_each(total: Duration, count: u32) -> f64 {
-    total.as_secs_f64() * 1e9 / f64::from(count.max(1))
+fn on_processor() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

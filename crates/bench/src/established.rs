@@ -10,6 +10,7 @@ use rackweave_types::Instant;
 
 use crate::clock;
 use crate::network;
+use crate::rounds::Rounds;
 use crate::traffic::{self, Kind, Part};
 
 /// Packets that go through the engine together, where they do.
@@ -218,8 +219,8 @@ impl Established {
 
     /// How many packets a round has.
     #[must_use]
-    pub fn round(&self) -> usize {
-        self.order.len()
+    pub fn round(&self) -> u32 {
+        u32::try_from(self.order.len()).unwrap_or(u32::MAX)
     }
 
     /// The shard.
@@ -247,18 +248,25 @@ impl Established {
         }
     }
 
-    /// Sends a round of packets; says how long it took.
+    /// Sends a packet of each flow, as they were prepared.
     ///
     /// # Errors
-    /// Where the engine asked the layers about a packet, or did not let one pass.
-    pub fn round_of(&mut self, direction: Direction, how: How) -> Result<Duration> {
-        self.prepare(direction);
-        let Some((_, packets)) = &self.ready else {
-            return Ok(Duration::ZERO);
-        };
+    /// Where the engine did not let one pass.
+    pub fn send(&mut self, how: How) -> Result<()> {
+        match &self.ready {
+            Some((direction, packets)) => self.bench.send(*direction, packets, how),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`send`](Self::send); says how long it took.
+    ///
+    /// # Errors
+    /// Where the engine did not let one pass, or asked the layers about one.
+    pub fn timed(&mut self, how: How) -> Result<Duration> {
         let asked = asked(&self.bench.shard);
         let mut sent = Ok(());
-        let time = clock::time(|| sent = self.bench.send(direction, packets, how));
+        let time = clock::time(|| sent = self.send(how));
         sent?;
         ensure!(
             asked == self::asked(&self.bench.shard),
@@ -267,21 +275,27 @@ impl Established {
         Ok(time)
     }
 
-    /// Nanoseconds that the engine takes for a packet: the fastest of several rounds, less the
-    /// fastest without the engine.
-    ///
-    /// # Errors
-    /// As [`round_of`](Self::round_of).
-    pub fn nanos(&mut self, direction: Direction, how: How, rounds: usize) -> Result<f64> {
-        let (mut best, mut copied) = (Duration::MAX, Duration::MAX);
-        for _ in 0..rounds {
-            best = best.min(self.round_of(direction, how)?);
-            copied = copied.min(self.round_of(direction, How::Copied)?);
-        }
-        Ok(clock::nanos_each(
-            best.saturating_sub(copied),
-            u32::try_from(self.round())?,
-        ))
+    /// Packets of one direction, to be measured.
+    pub fn hits(&mut self, direction: Direction, how: How) -> Hits<'_> {
+        self.prepare(direction);
+        Hits { flows: self, how }
+    }
+}
+
+/// Packets of established flows.
+#[derive(Debug)]
+pub struct Hits<'a> {
+    flows: &'a mut Established,
+    how: How,
+}
+
+impl Rounds for Hits<'_> {
+    fn each(&self) -> u32 {
+        self.flows.round()
+    }
+
+    fn round(&mut self) -> Result<[Duration; 2]> {
+        Ok([self.flows.timed(self.how)?, self.flows.timed(How::Copied)?])
     }
 }
 

@@ -1,9 +1,8 @@
 //! Instructions that the engine executes, which no other program on the machine can disturb.
 //!
 //! A program counts its own: it starts itself again under valgrind (the tool callgrind) with
-//! [`ARGUMENT`], runs each workload between two marks, and reads what callgrind wrote at them.
+//! [`ARGUMENT`], runs each workload between marks, and reads what callgrind wrote at them.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,23 +14,26 @@ use rackweave_engine::Direction;
 use crate::established::{Established, How};
 use crate::lookup::{Lookups, Set};
 use crate::opening::Opening;
+use crate::rounds::Rounds;
 use crate::traffic::Kind;
 
-/// With this argument a program runs the workloads and nothing else.
+/// With this argument a program calls [`run_workloads`] and does nothing else.
 pub const ARGUMENT: &str = "--run-counted-workloads";
 
+/// Established flows whose packets are counted.
+const ESTABLISHED: u32 = 16;
 /// New flows that are counted.
 const OPENED: u32 = 1_024;
 /// Rules of the set in which lookups are counted.
 const RULES: usize = 10_000;
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
-    /// Packets of 16 established flows: place in [`Kind::ALL`], inbound, in batches.
-    Hit(usize, bool, bool),
-    /// First packets: place in [`Kind::ALL`], inbound.
-    New(usize, bool),
+    /// Packets of 16 established flows.
+    Hit(Kind, Direction, How),
+    /// First packets.
+    New(Kind, Direction),
     /// Lookups in 10,000 rules.
     Rules,
 }
@@ -39,51 +41,47 @@ pub enum Workload {
 impl Workload {
     /// Every workload, in the order in which they run.
     pub fn all() -> impl Iterator<Item = Self> {
-        let ways = || (0..Kind::ALL.len()).flat_map(|kind| [(kind, false), (kind, true)]);
-        let hits = ways()
-            .flat_map(|(kind, inbound)| [false, true].map(|batch| Self::Hit(kind, inbound, batch)));
-        hits.chain(ways().map(|(kind, inbound)| Self::New(kind, inbound)))
-            .chain([Self::Rules])
+        let ways = || {
+            let both = |kind| [(kind, Direction::Out), (kind, Direction::In)];
+            Kind::ALL.into_iter().flat_map(both)
+        };
+        let hits = ways().flat_map(|(kind, direction)| {
+            [How::Single, How::Batch].map(|how| Self::Hit(kind, direction, how))
+        });
+        let news = ways().map(|(kind, direction)| Self::New(kind, direction));
+        hits.chain(news).chain([Self::Rules])
     }
 
     /// Runs it between three marks: after the first comes what is not the engine's, after the
     /// second the same with the engine. Says how many packets or lookups that were.
-    fn run(self) -> Result<usize> {
-        let way = |inbound| {
-            if inbound {
-                Direction::In
-            } else {
-                Direction::Out
-            }
-        };
+    fn run(self) -> Result<u32> {
         match self {
-            Self::Hit(kind, inbound, batch) => {
-                let mut flows = Established::open(Kind::ALL[kind], 16)?;
-                let how = if batch { How::Batch } else { How::Single };
-                flows.prepare(way(inbound));
+            Self::Hit(kind, direction, how) => {
+                let mut flows = Established::open(kind, ESTABLISHED)?;
+                flows.prepare(direction);
                 mark(0);
-                flows.round_of(way(inbound), How::Copied)?;
+                flows.send(How::Copied)?;
                 mark(1);
-                flows.round_of(way(inbound), how)?;
+                flows.send(how)?;
                 mark(2);
                 Ok(flows.round())
             }
-            Self::New(kind, inbound) => {
-                let mut flows = Opening::new(Kind::ALL[kind], way(inbound), OPENED)?;
+            Self::New(kind, direction) => {
+                let mut flows = Opening::new(kind, direction, OPENED)?;
                 mark(0);
                 flows.send(How::Copied)?;
                 mark(1);
                 flows.send(How::Single)?;
                 mark(2);
-                Ok(usize::try_from(OPENED)?)
+                Ok(OPENED)
             }
             Self::Rules => {
-                let lookups = Lookups::new(Set::Rules, RULES)?;
+                let mut lookups = Lookups::new(Set::Rules, RULES)?;
                 mark(0);
                 mark(1);
-                black_box(lookups.round());
+                lookups.round()?;
                 mark(2);
-                Ok(lookups.len())
+                Ok(lookups.each())
             }
         }
     }
@@ -99,9 +97,13 @@ fn mark(step: u32) {
 ///
 /// # Errors
 /// Where one cannot be run.
-pub fn run_workloads(mut each: impl FnMut(usize)) -> Result<()> {
+#[expect(
+    clippy::print_stdout,
+    reason = "read by the program that started this one"
+)]
+pub fn run_workloads() -> Result<()> {
     for workload in Workload::all() {
-        each(workload.run()?);
+        println!("{}", workload.run()?);
     }
     Ok(())
 }
@@ -110,7 +112,7 @@ pub fn run_workloads(mut each: impl FnMut(usize)) -> Result<()> {
 ///
 /// # Errors
 /// Where valgrind is not there or does not count.
-pub fn count() -> Result<BTreeMap<Workload, f64>> {
+pub fn count() -> Result<Vec<(Workload, f64)>> {
     let folder = env::temp_dir().join(format!("rackweave-instructions-{}", process::id()));
     fs::create_dir_all(&folder).context("cannot make a temporary folder")?;
     let counted = count_in(&folder);
@@ -118,7 +120,7 @@ pub fn count() -> Result<BTreeMap<Workload, f64>> {
     counted
 }
 
-fn count_in(folder: &Path) -> Result<BTreeMap<Workload, f64>> {
+fn count_in(folder: &Path) -> Result<Vec<(Workload, f64)>> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--dump-after=*instructions*mark*"]);
     command.arg(format!(
@@ -138,18 +140,20 @@ fn count_in(folder: &Path) -> Result<BTreeMap<Workload, f64>> {
     }
     let printed = String::from_utf8(output.stdout)?;
     let packets: Vec<u32> = printed.lines().map(str::parse).collect::<Result<_, _>>()?;
-    let mut counted = BTreeMap::new();
-    for (at, (workload, packets)) in Workload::all().zip(&packets).enumerate() {
-        let [without, with] =
-            [3 * at + 2, 3 * at + 3].map(|part| instructions(&folder.join(format!("out.{part}"))));
-        counted.insert(workload, (with? - without?) / f64::from((*packets).max(1)));
-    }
     ensure!(
-        counted.len() == Workload::all().count(),
-        "{} workloads counted",
-        counted.len()
+        packets.len() == Workload::all().count(),
+        "{} workloads ran",
+        packets.len()
     );
-    Ok(counted)
+    let pairs = Workload::all().zip(packets).enumerate();
+    pairs
+        .map(|(at, (workload, packets))| {
+            // Three marks each, and callgrind counts its files from 1.
+            let [without, with] = [3 * at + 2, 3 * at + 3]
+                .map(|part| instructions(&folder.join(format!("out.{part}"))));
+            Ok((workload, (with? - without?) / f64::from(packets)))
+        })
+        .collect()
 }
 
 /// The sum in one of callgrind's files.

@@ -8,8 +8,9 @@
 //!
 //! How time is measured: packets are built beforehand, each flow's once, in random order. A round
 //! copies each into a frame and sends it through the engine; the same round without the engine is
-//! measured beside it and subtracted, so that a figure is the engine's share alone. Of several
-//! rounds the fastest counts, since machines that others share only ever make a round slower.
+//! measured beside it and subtracted, so that a figure is the engine's share alone. The clock is
+//! the thread's own (its time on a processor), and of several rounds the fastest counts: programs
+//! beside it only ever make a round slower.
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -18,5 +19,6 @@ pub mod instructions;
 pub mod lookup;
 pub mod network;
 pub mod opening;
+pub mod rounds;
 pub mod traffic;
 pub mod workers;

@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let start = Moment::now();
     let args = Args::parse();
     if args.run_counted_workloads {
-        return instructions::run_workloads(|packets| print(&packets.to_string()));
+        return instructions::run_workloads();
     }
     let wanted = |figure: &Figure| args.only.is_empty() || args.only.contains(&figure.name);
     let figures = figures::all().into_iter().filter(wanted);

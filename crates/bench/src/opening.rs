@@ -8,6 +8,7 @@ use rackweave_engine::Direction;
 use crate::clock;
 use crate::established::{Bench, Established, How, Packets};
 use crate::network;
+use crate::rounds::Rounds;
 use crate::traffic::{Kind, Part};
 
 /// Flows that a table holds.
@@ -18,6 +19,7 @@ pub const ROOM: u32 = 524_288;
 pub struct Opening {
     bench: Bench,
     direction: Direction,
+    flows: u32,
     packets: Packets,
 }
 
@@ -28,55 +30,55 @@ impl Opening {
     /// # Errors
     /// Where there is not enough memory, or a flow cannot be opened.
     pub fn new(kind: Kind, direction: Direction, flows: u32) -> Result<Self> {
-        let flows: Vec<u32> = (0..flows.min(ROOM)).collect();
-        let packets = Packets::of(&flows, kind, direction, Part::First);
+        let flows = flows.min(ROOM);
+        let all: Vec<u32> = (0..flows).collect();
+        let packets = Packets::of(&all, kind, direction, Part::First);
         let mut opening = Self {
             bench: Bench::new(network::shard(ROOM)?),
             direction,
+            flows,
             packets,
         };
-        opening.round(How::Single)?;
+        opening.send(How::Single)?;
+        opening.end();
         Ok(opening)
     }
 
-    /// Opens each flow; says how long it took. Afterwards all of them end.
+    /// Opens each flow.
     ///
     /// # Errors
-    /// Where one was not opened.
-    pub fn round(&mut self, how: How) -> Result<Duration> {
-        let mut sent = Ok(());
-        let time = clock::time(|| sent = self.send(how));
-        sent?;
-        let expected = if how == How::Copied {
-            0
-        } else {
-            self.packets.len()
-        };
-        let open = usize::try_from(self.bench.shard().flow_count())?;
-        ensure!(open == expected, "{open} of {expected} flows are open");
-        self.bench.wait(Duration::from_secs(3_600));
-        Ok(time)
-    }
-
-    /// Opens each flow, and leaves them open.
-    pub(crate) fn send(&mut self, how: How) -> Result<()> {
+    /// Where the engine did not let a packet pass.
+    pub fn send(&mut self, how: How) -> Result<()> {
         self.bench.send(self.direction, &self.packets, how)
     }
 
-    /// Nanoseconds for a new flow, measured as [`Established::nanos`] does.
-    ///
-    /// # Errors
-    /// As [`round`](Self::round).
-    pub fn nanos(&mut self, rounds: usize) -> Result<f64> {
-        let (mut best, mut copied) = (Duration::MAX, Duration::MAX);
-        for _ in 0..rounds {
-            best = best.min(self.round(How::Single)?);
-            copied = copied.min(self.round(How::Copied)?);
-        }
-        Ok(clock::nanos_each(
-            best.saturating_sub(copied),
-            u32::try_from(self.packets.len())?,
-        ))
+    /// Lets all flows end.
+    pub fn end(&mut self) {
+        self.bench.wait(Duration::from_hours(1));
+    }
+
+    fn timed(&mut self, how: How) -> Result<Duration> {
+        let mut sent = Ok(());
+        let time = clock::time(|| sent = self.send(how));
+        sent.map(|()| time)
+    }
+}
+
+impl Rounds for Opening {
+    fn each(&self) -> u32 {
+        self.flows
+    }
+
+    fn round(&mut self) -> Result<[Duration; 2]> {
+        let with = self.timed(How::Single)?;
+        let open = self.bench.shard().flow_count();
+        ensure!(
+            open == self.flows,
+            "{open} of {} flows are open",
+            self.flows
+        );
+        self.end();
+        Ok([with, self.timed(How::Copied)?])
     }
 }
 
@@ -103,17 +105,20 @@ impl Crowding {
             each,
         })
     }
+}
 
-    /// Opens flows that were never there; says how long it took, with and without the engine.
-    ///
-    /// # Errors
-    /// Where one was not opened, or not in the place of another.
-    pub fn round(&mut self) -> Result<[Duration; 2]> {
+impl Rounds for Crowding {
+    fn each(&self) -> u32 {
+        self.each
+    }
+
+    /// Opens flows that were never there.
+    fn round(&mut self) -> Result<[Duration; 2]> {
         let flows: Vec<u32> = (self.next..self.next + self.each).collect();
         self.next += self.each;
         let packets = Packets::of(&flows, self.kind, Direction::Out, Part::First);
         let evicted = self.bench.shard().counters().flows_evicted;
-        let mut timed = |how| -> Result<Duration> {
+        let mut timed = |how| {
             let mut sent = Ok(());
             let time = clock::time(|| sent = self.bench.send(Direction::Out, &packets, how));
             sent.map(|()| time)
@@ -126,21 +131,5 @@ impl Crowding {
             self.each
         );
         Ok(times)
-    }
-
-    /// Nanoseconds for a new flow, measured as [`Established::nanos`] does.
-    ///
-    /// # Errors
-    /// As [`round`](Self::round).
-    pub fn nanos(&mut self, rounds: usize) -> Result<f64> {
-        let mut best = [Duration::MAX; 2];
-        for _ in 0..rounds {
-            let times = self.round()?;
-            best = [best[0].min(times[0]), best[1].min(times[1])];
-        }
-        Ok(clock::nanos_each(
-            best[0].saturating_sub(best[1]),
-            self.each,
-        ))
     }
 }

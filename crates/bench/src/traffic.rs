@@ -58,6 +58,16 @@ impl Kind {
     }
 }
 
+/// Family, transport and direction in one word: `v4_tcp_out`.
+#[must_use]
+pub fn name(kind: Kind, direction: Direction) -> String {
+    let transport = match kind.transport {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+    };
+    format!("{}_{transport}_{direction}", kind.family.name())
+}
+
 /// What a packet is to its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {

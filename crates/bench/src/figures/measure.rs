@@ -7,6 +7,7 @@ use rackweave_bench::established::Established;
 use rackweave_bench::instructions::{self, Workload};
 use rackweave_bench::lookup::{Lookups, Set};
 use rackweave_bench::opening::{Crowding, Opening};
+use rackweave_bench::rounds::Rounds;
 use rackweave_bench::traffic::Kind;
 use rackweave_bench::workers::Workers;
 use rackweave_engine::addr::Addr;
@@ -19,11 +20,11 @@ use super::{Figure, What, attack};
 /// Seconds that the slowest figure may take with `--quick`: with less time left none is begun.
 const RESERVE: f64 = 3.0;
 /// Packets over which a figure about established flows is measured, and with `--quick`.
-const PACKETS: [usize; 2] = [4_000_000, 1_000_000];
+const PACKETS: [u32; 2] = [4_000_000, 1_000_000];
 /// New flows in a round, and rounds; with `--quick`.
-const NEW: [(u32, usize); 2] = [(131_072, 10), (65_536, 4)];
+const NEW: [(u32, u32); 2] = [(131_072, 10), (65_536, 4)];
 /// Rounds of lookups, and with `--quick`.
-const LOOKUP_ROUNDS: [usize; 2] = [60, 15];
+const LOOKUP_ROUNDS: [u32; 2] = [60, 15];
 /// How often one worker and two are compared, and with `--quick`.
 const WORKER_ROUNDS: [u32; 2] = [40, 10];
 /// Tables that take longer to fill than `--quick` has.
@@ -35,7 +36,7 @@ pub(crate) struct Measurer {
     quick: bool,
     table: Option<(Kind, u32, Established)>,
     lookups: BTreeMap<u32, f64>,
-    counted: Option<Result<BTreeMap<Workload, f64>, String>>,
+    counted: Option<Result<Vec<(Workload, f64)>, String>>,
     attack: Option<Outcome>,
 }
 
@@ -109,7 +110,8 @@ impl Measurer {
             } => {
                 let packets = self.choose(PACKETS);
                 let table = self.table(kind, flows)?;
-                table.nanos(direction, how, packets.div_ceil(table.round()).max(2))
+                let rounds = packets.div_ceil(table.round()).max(2);
+                table.hits(direction, how).nanos(rounds)
             }
             What::New { kind, direction } => {
                 let (flows, rounds) = self.choose(NEW);
@@ -158,7 +160,7 @@ impl Measurer {
         {
             return Ok(*nanos);
         }
-        let nanos = Lookups::new(set, usize::try_from(size)?)?.nanos(rounds);
+        let nanos = Lookups::new(set, usize::try_from(size)?)?.nanos(rounds)?;
         if set == Set::Rules {
             self.lookups.insert(size, nanos);
         }
@@ -194,6 +196,9 @@ impl Measurer {
             .counted
             .get_or_insert_with(|| instructions::count().map_err(|error| format!("{error:#}")));
         let counted = counted.as_ref().map_err(|why| anyhow!("{why}"))?;
-        counted.get(&workload).copied().context("not counted")
+        let found = counted.iter().find(|(counted, _)| *counted == workload);
+        found
+            .map(|(_, instructions)| *instructions)
+            .context("not counted")
     }
 }

@@ -233,45 +233,30 @@ fn lookups() -> Vec<Figure> {
 fn instructions() -> Vec<Figure> {
     let figure = |workload| {
         let (name, about) = match workload {
-            Workload::Hit(kind, inbound, batch) => {
-                let (kind, direction) = (Kind::ALL[kind], way(inbound));
-                let batch = if batch { "_batch" } else { "" };
-                let name = format!("flow_hit_16{}{batch}_instructions", suffix(kind, direction));
-                (
-                    name,
-                    format!(
-                        "instructions for a packet of an established flow; {}",
-                        told_of(kind, direction)
-                    ),
-                )
+            Workload::Hit(kind, direction, how) => {
+                let suffix = suffix(kind, direction);
+                let (batch, told) = told_how(how);
+                let about = format!(
+                    "packet of one of 16 established flows, {told}; {}",
+                    told_of(kind, direction)
+                );
+                (format!("flow_hit_16{suffix}{batch}_instructions"), about)
             }
-            Workload::New(kind, inbound) => {
-                let (kind, direction) = (Kind::ALL[kind], way(inbound));
-                let name = format!("flow_new{}_instructions", suffix(kind, direction));
+            Workload::New(kind, direction) => {
+                let about = format!("first packet of a flow; {}", told_of(kind, direction));
                 (
-                    name,
-                    format!(
-                        "instructions for the first packet of a flow; {}",
-                        told_of(kind, direction)
-                    ),
+                    format!("flow_new{}_instructions", suffix(kind, direction)),
+                    about,
                 )
             }
             Workload::Rules => (
                 "lookup_rules_10000_instructions".to_owned(),
-                "instructions for a lookup in 10,000 rules".to_owned(),
+                "lookup in 10,000 rules".to_owned(),
             ),
         };
         Figure::new(name, "instructions", What::Instructions(workload), about)
     };
     Workload::all().map(figure).collect()
-}
-
-const fn way(inbound: bool) -> Direction {
-    if inbound {
-        Direction::In
-    } else {
-        Direction::Out
-    }
 }
 
 fn both_ways(kind: &Kind) -> [(&Kind, Direction); 2] {
@@ -292,6 +277,15 @@ fn suffix(kind: Kind, direction: Direction) -> String {
         ""
     };
     [family, transport, direction].concat()
+}
+
+/// How a name tells that packets go through the engine in batches, and how a person is told.
+const fn told_how(how: How) -> (&'static str, &'static str) {
+    match how {
+        How::Batch => ("_batch", "in batches of 32"),
+        How::Single => ("", "one by one"),
+        How::Copied => ("_copied", "copied into frames only"),
+    }
 }
 
 fn told_of(kind: Kind, direction: Direction) -> String {
