@@ -11,6 +11,9 @@ use crate::frame::Frame;
 /// Packets whose memory is asked for together.
 pub(super) const STRIDE: usize = 32;
 
+/// How many packets ahead of the one that is processed records are asked for.
+const AHEAD: usize = 10;
+
 /// A packet that was read and not yet processed.
 #[derive(Clone, Debug)]
 pub(super) struct Read {
@@ -45,10 +48,14 @@ impl Shard {
             for (read, frame) in batch.iter_mut().zip(&*frames) {
                 self.receive_ahead(direction, frame, read);
             }
-            for read in batch.iter().take(frames.len()).filter(|read| read.is_plain()) {
-                self.table.prefetch_record(read.hash);
+            let batch = batch.get(..frames.len()).unwrap_or_default();
+            for read in batch.iter().take(AHEAD) {
+                self.prefetch_record(read);
             }
-            for ((read, frame), verdict) in batch.iter().zip(frames).zip(verdicts) {
+            for (at, ((read, frame), verdict)) in batch.iter().zip(frames).zip(verdicts).enumerate() {
+                if let Some(read) = batch.get(at + AHEAD) {
+                    self.prefetch_record(read);
+                }
                 *verdict = match read.outcome {
                     Ok(()) if read.packet.is_plain() => self.process_plain(&read.packet, read.hash, frame, now),
                     Ok(()) => self.process_special(read.packet, None, frame, now),
@@ -57,6 +64,14 @@ impl Shard {
             }
         }
         self.batch = batch;
+    }
+
+    /// Asks for the record that a packet most likely belongs to.
+    #[inline(always)]
+    fn prefetch_record(&self, read: &Read) {
+        if read.is_plain() {
+            self.table.prefetch_record(read.hash);
+        }
     }
 
     /// Reads a frame and asks for its place in the index.
