@@ -91,15 +91,12 @@ fn what_the_underlay_marked_reaches_the_guest() -> TestResult {
                 bytes[14] = 0x60 | mark >> 4;
                 bytes[15] = mark << 4 | bytes[15] & 0xf;
                 let (verdict, frame) = send(&mut web, Direction::In, &bytes, NOW)?;
-                match expected {
-                    Some(ecn) => {
-                        assert_eq!(verdict, Verdict::Forward, "{inner} in {outer}");
-                        assert_eq!(tos(frame.bytes()), 8 << 2 | ecn, "{inner} in {outer}");
-                    }
-                    None => {
-                        assert_eq!(verdict, Verdict::Drop(DropReason::EcnNotCapable));
-                        dropped += 1;
-                    }
+                if let Some(ecn) = expected {
+                    assert_eq!(verdict, Verdict::Forward, "{inner} in {outer}");
+                    assert_eq!(tos(frame.bytes()), 8 << 2 | ecn, "{inner} in {outer}");
+                } else {
+                    assert_eq!(verdict, Verdict::Drop(DropReason::EcnNotCapable));
+                    dropped += 1;
                 }
             }
         }

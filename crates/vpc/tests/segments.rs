@@ -283,7 +283,7 @@ fn a_small_frame_with_an_unfinished_checksum_carries_no_option() -> TestResult {
             test.process(Direction::Out, &mut frame, NOW),
             Verdict::Forward
         );
-        let outer = parse_outer(frame.bytes()).map_err(|reason| reason.name())?;
+        let outer = parse_outer(frame.bytes()).map_err(DropReason::name)?;
         assert_eq!((outer.mss, outer.len), (None, 70));
         finished(&frame)?;
         assert_eq!(

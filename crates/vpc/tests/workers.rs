@@ -53,7 +53,7 @@ impl Script<'_> {
             self.inside(n)?;
             let remote = Ipv4Addr::new(192, 0, 2, u8::try_from(n)?).to_string();
             for inside in [
-                ("10.0.1.5", &remote[..], "198.51.100.1"),
+                ("10.0.1.5", remote.as_str(), "198.51.100.1"),
                 v6(&format!("2001:db8:9::{n:x}")),
             ] {
                 self.outside(n, inside)?;
@@ -264,7 +264,7 @@ fn a_fragment_on_the_wrong_worker_is_handed_over_twice() -> TestResult {
         assert_eq!(port.flow_count(), 1, "all belong to one connection");
         let whole = packet::udp(&there, (4_000 + n, 5_000), b"whole");
         let owner = port.shards()[0].owner(Direction::Out, &Frame::new(&whole));
-        let owner = usize::from(owner.map_err(|reason| reason.name())?);
+        let owner = usize::from(owner.map_err(DropReason::name)?);
         assert_eq!(
             port.shards()[owner].flow_count(),
             1,
@@ -281,7 +281,12 @@ fn a_large_frame_passes_the_cap_of_a_port_of_four_shards() -> TestResult {
     scene.test.caps.outbound.bytes = Some(BytesPerSecond::new(100_000));
     let mut test = start(&scene, &scene.test, 4)?;
     let there = from_guest(&scene.test, "10.0.1.5", "10.0.1.6")?;
-    let mut frame = Frame::new(&packet::tcp(&there, (1_000, 22), flag::ACK, &vec![0; 60_000]));
+    let mut frame = Frame::new(&packet::tcp(
+        &there,
+        (1_000, 22),
+        flag::ACK,
+        &vec![0; 60_000],
+    ));
     frame.offload.checksum = rackweave_engine::frame::Checksum::Partial {
         start: 34,
         offset: 16,
