@@ -135,11 +135,7 @@ fn is_of(traffic: &Traffic, sent: &[Sent]) {
     };
     for (place, bound) in SIZE_BOUNDS.iter().enumerate() {
         let expected = tally(&|sent| class(sent) == Some(place));
-        assert_eq!(
-            traffic.of_size(place),
-            expected,
-            "up to {bound} octets"
-        );
+        assert_eq!(traffic.of_size(place), expected, "up to {bound} octets");
     }
     for cast in [Cast::Unicast, Cast::Multicast, Cast::Broadcast] {
         assert_eq!(
