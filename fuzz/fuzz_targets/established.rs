@@ -1,0 +1,11 @@
+//! The compiled path against the layers; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::established(bytes) {
+        panic!("{fault}");
+    }
+});

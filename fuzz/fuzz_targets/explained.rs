@@ -1,0 +1,11 @@
+//! Random programs and traffic: every explanation is true, every packet is counted; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::explained(bytes) {
+        panic!("{fault}");
+    }
+});

@@ -1,0 +1,11 @@
+//! The engine's one-pass parser; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::frame(bytes) {
+        panic!("{fault}");
+    }
+});

@@ -1,0 +1,11 @@
+//! Frozen bytes, damaged or made up; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::thaw(bytes) {
+        panic!("{fault}");
+    }
+});
