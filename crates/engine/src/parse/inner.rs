@@ -54,6 +54,7 @@ pub(super) fn read(bytes: &[u8], parsed: &mut Parsed) -> Result<(), DropReason> 
         parsed.tagged = true;
         parsed.ether_type = be16(bytes, 16).ok_or(DropReason::Truncated)?;
         parsed.l3 = 18;
+        parsed.l4 = 18;
     }
     match parsed.ether_type {
         ETHERTYPE_IPV4 => ipv4(bytes, parsed),
