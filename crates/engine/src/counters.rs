@@ -74,14 +74,21 @@ pub struct Traffic {
 
 impl Traffic {
     fn new() -> Self {
-        Self { cells: vec![Tally::default(); CELLS].into_boxed_slice() }
+        Self {
+            cells: vec![Tally::default(); CELLS].into_boxed_slice(),
+        }
     }
 
     #[inline]
     fn count(&mut self, frame_len: u32, parsed: &Parsed) {
-        let place = (size_class(frame_len) * 3 + cast(parsed.dst_mac)) * 12 + network(parsed) * 4 + transport(parsed);
+        let place = (size_class(frame_len) * 3 + cast(parsed.dst_mac)) * 12
+            + network(parsed) * 4
+            + transport(parsed);
         if let Some(cell) = self.cells.get_mut(place) {
-            cell.add(Tally { packets: 1, bytes: u64::from(frame_len) });
+            cell.add(Tally {
+                packets: 1,
+                bytes: u64::from(frame_len),
+            });
         }
     }
 
@@ -93,7 +100,11 @@ impl Traffic {
 
     fn sum(&self, wanted: impl Fn(usize) -> bool) -> Tally {
         let mut sum = Tally::default();
-        self.cells.iter().enumerate().filter(|(place, _)| wanted(*place)).for_each(|(_, cell)| sum.add(*cell));
+        self.cells
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| wanted(*place))
+            .for_each(|(_, cell)| sum.add(*cell));
         sum
     }
 
@@ -101,19 +112,28 @@ impl Traffic {
     pub(crate) fn kinds(&self) -> impl Iterator<Item = ((u32, [u8; 3]), Tally)> {
         let kinds = SIZE_BOUNDS.into_iter().flat_map(|bound| {
             let receivers = (0..3).flat_map(|cast| (0..3).map(move |network| (cast, network)));
-            receivers.flat_map(move |(cast, network)| (0..4).map(move |last| (bound, [cast, network, last])))
+            receivers.flat_map(move |(cast, network)| {
+                (0..4).map(move |last| (bound, [cast, network, last]))
+            })
         });
-        kinds.zip(self.cells.iter().copied()).filter(|(_, tally)| *tally != Tally::default())
+        kinds
+            .zip(self.cells.iter().copied())
+            .filter(|(_, tally)| *tally != Tally::default())
     }
 
     /// The count of one kind, as [`kinds`](Self::kinds) names it; a class of length that there is not belongs to the
     /// one around it.
-    pub(crate) fn kind_mut(&mut self, bound: u32, [cast, network, transport]: [u8; 3]) -> Option<&mut Tally> {
+    pub(crate) fn kind_mut(
+        &mut self,
+        bound: u32,
+        [cast, network, transport]: [u8; 3],
+    ) -> Option<&mut Tally> {
         if cast > 2 || network > 2 || transport > 3 {
             return None;
         }
         let [cast, network, transport] = [cast, network, transport].map(usize::from);
-        self.cells.get_mut((size_class(bound) * 3 + cast) * 12 + network * 4 + transport)
+        self.cells
+            .get_mut((size_class(bound) * 3 + cast) * 12 + network * 4 + transport)
     }
 
     /// All of it.
@@ -149,7 +169,11 @@ impl Traffic {
 
 #[inline]
 pub(crate) fn size_class(len: u32) -> usize {
-    SIZE_BOUNDS.iter().take(SIZE_BOUNDS.len() - 1).map(|bound| usize::from(len > *bound)).sum()
+    SIZE_BOUNDS
+        .iter()
+        .take(SIZE_BOUNDS.len() - 1)
+        .map(|bound| usize::from(len > *bound))
+        .sum()
 }
 
 #[inline]
@@ -267,7 +291,10 @@ impl Counters {
             self.hairpinned[direction] += other.hairpinned[direction];
             self.punted[direction] += other.punted[direction];
             self.handed_over[direction] += other.handed_over[direction];
-            for (drops, more) in self.drops[direction].iter_mut().zip(&other.drops[direction]) {
+            for (drops, more) in self.drops[direction]
+                .iter_mut()
+                .zip(&other.drops[direction])
+            {
                 *drops += more;
             }
         }
@@ -282,7 +309,10 @@ impl Counters {
     /// How many packets of a direction were dropped for a reason.
     #[must_use]
     pub fn dropped(&self, direction: Direction, reason: DropReason) -> u64 {
-        self.drops[side(direction)].get(reason.index()).copied().unwrap_or(0)
+        self.drops[side(direction)]
+            .get(reason.index())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// All drops of a direction.

@@ -48,8 +48,16 @@ impl Fragments {
     }
 
     /// Remembers the first fragment of a datagram until `timeout` from now.
-    pub(crate) fn remember(&mut self, direction: Direction, parsed: &Parsed, now: Instant, timeout: Duration) {
-        let Some(datagram) = Datagram::of(direction, parsed) else { return };
+    pub(crate) fn remember(
+        &mut self,
+        direction: Direction,
+        parsed: &Parsed,
+        now: Instant,
+        timeout: Duration,
+    ) {
+        let Some(datagram) = Datagram::of(direction, parsed) else {
+            return;
+        };
         let ports = Ports {
             src_port: parsed.src_port,
             dst_port: parsed.dst_port,
@@ -62,8 +70,14 @@ impl Fragments {
     /// Remembers what the first fragment of a datagram said until then; the oldest makes room.
     pub(crate) fn put(&mut self, datagram: Datagram, ports: Ports, until: Instant) {
         while self.order.len() >= self.limit {
-            let Some((oldest, since)) = self.order.pop_front() else { return };
-            if self.ports.get(&oldest).is_some_and(|(_, until)| *until == since) {
+            let Some((oldest, since)) = self.order.pop_front() else {
+                return;
+            };
+            if self
+                .ports
+                .get(&oldest)
+                .is_some_and(|(_, until)| *until == since)
+            {
                 self.ports.remove(&oldest);
             }
         }
@@ -80,7 +94,12 @@ impl Fragments {
     }
 
     /// What the first fragment of this one's datagram said.
-    pub(crate) fn recall(&self, direction: Direction, parsed: &Parsed, now: Instant) -> Option<Ports> {
+    pub(crate) fn recall(
+        &self,
+        direction: Direction,
+        parsed: &Parsed,
+        now: Instant,
+    ) -> Option<Ports> {
         let (ports, until) = self.ports.get(&Datagram::of(direction, parsed)?)?;
         (now < *until).then_some(*ports)
     }
@@ -89,6 +108,12 @@ impl Fragments {
 impl Datagram {
     fn of(direction: Direction, parsed: &Parsed) -> Option<Self> {
         let id = parsed.fragment?.id;
-        Some(Self { direction, src: parsed.src, dst: parsed.dst, protocol: parsed.protocol, id })
+        Some(Self {
+            direction,
+            src: parsed.src,
+            dst: parsed.dst,
+            protocol: parsed.protocol,
+            id,
+        })
     }
 }

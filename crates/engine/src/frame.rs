@@ -72,7 +72,11 @@ pub struct NoHeadroom {
 
 impl fmt::Display for NoHeadroom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets of headroom needed, {} there", self.needed, self.available)
+        write!(
+            f,
+            "{} octets of headroom needed, {} there",
+            self.needed, self.available
+        )
     }
 }
 
@@ -106,7 +110,8 @@ impl Frame {
 
     /// Replaces the contents; the buffer grows only where it is too small. Offloads are reset.
     pub fn fill(&mut self, bytes: &[u8]) {
-        self.resize_for_overwrite(bytes.len()).copy_from_slice(bytes);
+        self.resize_for_overwrite(bytes.len())
+            .copy_from_slice(bytes);
     }
 
     /// Makes the frame `len` octets long with its full headroom, for the caller to overwrite. Offloads are reset.
@@ -155,7 +160,10 @@ impl Frame {
     /// Where there is not that much headroom; the frame is as before.
     pub fn push_front(&mut self, len: usize) -> Result<&mut [u8], NoHeadroom> {
         if len > self.start {
-            return Err(NoHeadroom { needed: len, available: self.start });
+            return Err(NoHeadroom {
+                needed: len,
+                available: self.start,
+            });
         }
         self.start -= len;
         Ok(&mut self.buf[self.start..self.end])

@@ -34,6 +34,8 @@ mod write;
 mod tests;
 
 pub use error::{PartError, Problem, ThawError};
-pub(crate) use item::{Cell, Drops, Flow, Fragment, Header, Hits, Meter, Punted, Totals, View, flag};
+pub(crate) use item::{
+    Cell, Drops, Flow, Fragment, Header, Hits, Meter, Punted, Totals, View, flag,
+};
 pub(crate) use read::{Part, read};
 pub(crate) use write::Writer;

@@ -31,20 +31,38 @@ pub(crate) struct Interner<T> {
 impl<T: Copy + Eq + Hash> Interner<T> {
     /// Room for `limit` different values.
     pub(crate) fn new(limit: u32, hasher: FlowHasher) -> Self {
-        Self { slots: Vec::new(), numbers: HashTable::new(), hasher, free: NONE, limit }
+        Self {
+            slots: Vec::new(),
+            numbers: HashTable::new(),
+            hasher,
+            free: NONE,
+            limit,
+        }
     }
 
     /// The number of a value, with one more user; `None` where there is no room for another value.
     pub(crate) fn acquire(&mut self, value: T) -> Option<u32> {
-        let Self { slots, numbers, hasher, .. } = self;
+        let Self {
+            slots,
+            numbers,
+            hasher,
+            ..
+        } = self;
         let hash = hasher.hash_one(value);
-        if let Some(number) = numbers.find(hash, |number| slot(slots, *number).is_some_and(|s| s.value == value)) {
+        if let Some(number) = numbers.find(hash, |number| {
+            slot(slots, *number).is_some_and(|s| s.value == value)
+        }) {
             let number = *number;
             slots[at(number)].users += 1;
             return Some(number);
         }
         let number = self.place(value)?;
-        let Self { slots, numbers, hasher, .. } = self;
+        let Self {
+            slots,
+            numbers,
+            hasher,
+            ..
+        } = self;
         numbers.insert_unique(hash, number, |number| {
             slot(slots, *number).map_or(0, |slot| hasher.hash_one(slot.value))
         });
@@ -53,22 +71,36 @@ impl<T: Copy + Eq + Hash> Interner<T> {
 
     /// Puts a value into a free place.
     fn place(&mut self, value: T) -> Option<u32> {
-        let fresh = Slot { value, users: 1, next: NONE };
+        let fresh = Slot {
+            value,
+            users: 1,
+            next: NONE,
+        };
         if self.free != NONE {
             let number = self.free;
             self.free = self.slots[at(number)].next;
             self.slots[at(number)] = fresh;
             return Some(number);
         }
-        let number = u32::try_from(self.slots.len()).ok().filter(|number| *number < self.limit)?;
+        let number = u32::try_from(self.slots.len())
+            .ok()
+            .filter(|number| *number < self.limit)?;
         self.slots.push(fresh);
         Some(number)
     }
 
     /// Takes one user from a value; without a user it is forgotten. A number that names no value changes nothing.
     pub(crate) fn release(&mut self, number: u32) {
-        let Self { slots, numbers, hasher, free, .. } = self;
-        let Some(place) = slots.get_mut(at(number)).filter(|slot| slot.users > 0) else { return };
+        let Self {
+            slots,
+            numbers,
+            hasher,
+            free,
+            ..
+        } = self;
+        let Some(place) = slots.get_mut(at(number)).filter(|slot| slot.users > 0) else {
+            return;
+        };
         place.users -= 1;
         if place.users > 0 {
             return;

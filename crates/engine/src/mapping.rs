@@ -63,8 +63,13 @@ impl MappingTable {
     /// A table with these entries.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = (IpNet, Mapping)>) -> Self {
-        let changes: Vec<_> =
-            entries.into_iter().map(|(prefix, mapping)| MappingChange { prefix, mapping: Some(mapping) }).collect();
+        let changes: Vec<_> = entries
+            .into_iter()
+            .map(|(prefix, mapping)| MappingChange {
+                prefix,
+                mapping: Some(mapping),
+            })
+            .collect();
         Self::default().with(&changes)
     }
 
@@ -141,7 +146,9 @@ fn masked(addr: Addr, len: u8) -> Addr {
 
 fn part_of(prefix: Addr) -> usize {
     let octets = prefix.octets();
-    let mixed = octets.iter().fold(0u8, |sum, octet| sum.rotate_left(3) ^ octet.wrapping_mul(31));
+    let mixed = octets.iter().fold(0u8, |sum, octet| {
+        sum.rotate_left(3) ^ octet.wrapping_mul(31)
+    });
     usize::from(mixed)
 }
 
@@ -181,11 +188,23 @@ mod tests {
 
     #[test]
     fn a_change_leaves_the_old_table_as_it_was() {
-        let old = MappingTable::new([(net("10.0.0.5/32"), mapping(1)), (net("10.0.0.6/32"), mapping(1))]);
+        let old = MappingTable::new([
+            (net("10.0.0.5/32"), mapping(1)),
+            (net("10.0.0.6/32"), mapping(1)),
+        ]);
         let new = old.with(&[
-            MappingChange { prefix: net("10.0.0.5/32"), mapping: Some(mapping(2)) },
-            MappingChange { prefix: net("10.0.0.6/32"), mapping: None },
-            MappingChange { prefix: net("10.9.9.9/32"), mapping: None },
+            MappingChange {
+                prefix: net("10.0.0.5/32"),
+                mapping: Some(mapping(2)),
+            },
+            MappingChange {
+                prefix: net("10.0.0.6/32"),
+                mapping: None,
+            },
+            MappingChange {
+                prefix: net("10.9.9.9/32"),
+                mapping: None,
+            },
         ]);
         assert_eq!(old.lookup(addr("10.0.0.5")), Some(&mapping(1)));
         assert_eq!(new.lookup(addr("10.0.0.5")), Some(&mapping(2)));

@@ -34,7 +34,11 @@ impl Rate {
         let per_second = u128::from(per_second.max(1));
         let cost = ((NANOS * u128::from(parts)) << PLACES) / per_second;
         let burst = u128::from(burst) * NANOS * u128::from(parts) / per_second;
-        Self { cost, tolerance: u64::try_from(burst).unwrap_or(u64::MAX), due: 0 }
+        Self {
+            cost,
+            tolerance: u64::try_from(burst).unwrap_or(u64::MAX),
+            due: 0,
+        }
     }
 
     /// When all would have passed, were `units` to pass now; `None` where they may not.
@@ -49,7 +53,8 @@ impl Rate {
 impl Meter {
     /// A full bucket; the rate is shared out among `parts` shards, the burst is each one's.
     pub(crate) fn new(spec: &MeterSpec, parts: u64) -> Self {
-        let rate = |per_second: Option<u64>, burst| per_second.map(|rate| Rate::new(rate, burst, parts));
+        let rate =
+            |per_second: Option<u64>, burst| per_second.map(|rate| Rate::new(rate, burst, parts));
         Self {
             bytes: rate(spec.bytes_per_second, spec.burst_bytes),
             packets: rate(spec.packets_per_second, spec.burst_packets),
@@ -61,9 +66,14 @@ impl Meter {
     pub(crate) fn after(&self, bytes: u64, packets: u64, now: Instant) -> Option<Self> {
         let rate = |rate: Option<Rate>, units| match rate {
             None => Some(None),
-            Some(rate) => rate.after(units, now.nanos()).map(|due| Some(Rate { due, ..rate })),
+            Some(rate) => rate
+                .after(units, now.nanos())
+                .map(|due| Some(Rate { due, ..rate })),
         };
-        Some(Self { bytes: rate(self.bytes, bytes)?, packets: rate(self.packets, packets)? })
+        Some(Self {
+            bytes: rate(self.bytes, bytes)?,
+            packets: rate(self.packets, packets)?,
+        })
     }
 
     /// Lets so much pass, if it may.
@@ -94,7 +104,10 @@ impl Meter {
 
     /// Takes over how far the rates of another meter are used.
     pub(crate) fn keep(&mut self, old: &Self) {
-        for (new, old) in [(&mut self.bytes, &old.bytes), (&mut self.packets, &old.packets)] {
+        for (new, old) in [
+            (&mut self.bytes, &old.bytes),
+            (&mut self.packets, &old.packets),
+        ] {
             if let (Some(new), Some(old)) = (new, old) {
                 new.due = old.due;
             }
@@ -122,21 +135,33 @@ mod tests {
 
     #[test]
     fn octets_pass_at_the_rate_after_the_burst() {
-        let spec = MeterSpec { bytes_per_second: Some(1_000_000), burst_bytes: 100_000, ..MeterSpec::default() };
+        let spec = MeterSpec {
+            bytes_per_second: Some(1_000_000),
+            burst_bytes: 100_000,
+            ..MeterSpec::default()
+        };
         let packets = passed(spec, 1, 1000, Duration::from_micros(100), 10);
         assert!((10_090..=10_110).contains(&packets), "{packets}");
     }
 
     #[test]
     fn packets_are_shared_out_among_shards() {
-        let spec = MeterSpec { packets_per_second: Some(1000), burst_packets: 10, ..MeterSpec::default() };
+        let spec = MeterSpec {
+            packets_per_second: Some(1000),
+            burst_packets: 10,
+            ..MeterSpec::default()
+        };
         let packets = passed(spec, 4, 1000, Duration::from_micros(100), 10);
         assert!((2_495..=2_515).contains(&packets), "{packets}");
     }
 
     #[test]
     fn a_burst_is_each_shards() {
-        let spec = MeterSpec { bytes_per_second: Some(1000), burst_bytes: 65_535, ..MeterSpec::default() };
+        let spec = MeterSpec {
+            bytes_per_second: Some(1000),
+            burst_bytes: 65_535,
+            ..MeterSpec::default()
+        };
         for parts in [1, 4, 64] {
             let mut meter = Meter::new(&spec, parts);
             assert!(meter.take(65_535, 1, Instant::START), "{parts} parts");
@@ -146,6 +171,9 @@ mod tests {
 
     #[test]
     fn an_unlimited_meter_lets_everything_pass() {
-        assert_eq!(passed(MeterSpec::default(), 1, 9000, Duration::from_millis(1), 1), 1000);
+        assert_eq!(
+            passed(MeterSpec::default(), 1, 9000, Duration::from_millis(1), 1),
+            1000
+        );
     }
 }

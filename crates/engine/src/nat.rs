@@ -47,16 +47,25 @@ impl Ports<'_> {
         bound: Option<&CompiledFlow>,
         now: Instant,
     ) -> Result<Binding, DropReason> {
-        let (first, count) = self.shard.share(pool).ok_or(DropReason::NatPortsExhausted)?;
+        let (first, count) = self
+            .shard
+            .share(pool)
+            .ok_or(DropReason::NatPortsExhausted)?;
         let address = Addr::from(pool.address);
         if let Some(flow) = bound
             && flow.flags & CompiledFlow::FLAG_SOURCE_NAT != 0
             && flow.wire.local == address.octets()
             && flow.wire.local_port.wrapping_sub(first) < count
         {
-            return Ok(Binding { port: flow.wire.local_port, evict: None });
+            return Ok(Binding {
+                port: flow.wire.local_port,
+                evict: None,
+            });
         }
-        let [low, high, ..] = self.hasher.end(fields.src, fields.src_port, fields.protocol).to_le_bytes();
+        let [low, high, ..] = self
+            .hasher
+            .end(fields.src, fields.src_port, fields.protocol)
+            .to_le_bytes();
         let start = u16::from_le_bytes([low, high]);
         let tries = TRIES.min(count);
         let mut holders = Holders::default();
@@ -74,7 +83,10 @@ impl Ports<'_> {
             let Some(number) = self.table.lookup(&key, self.hasher.hash(&key)) else {
                 return Ok(Binding { port, evict: None });
             };
-            let binding = Binding { port, evict: Some(number) };
+            let binding = Binding {
+                port,
+                evict: Some(number),
+            };
             let record = self.table.get(number);
             if self.table.is_expired(record, now) {
                 return Ok(binding);
@@ -82,7 +94,9 @@ impl Ports<'_> {
             holders.add(record, binding);
         }
         let is_stale = |number| self.table.is_stale(self.table.get(number), now);
-        holders.least(tries / FEW_PART, is_stale).ok_or(DropReason::NatPortsExhausted)
+        holders
+            .least(tries / FEW_PART, is_stale)
+            .ok_or(DropReason::NatPortsExhausted)
     }
 }
 
@@ -108,7 +122,10 @@ impl Holders {
                 }
             }
             FlowClass::Closing | FlowClass::Answered => {
-                if self.other.is_none_or(|(least, oldest, _)| (class, last_use) < (least, oldest)) {
+                if self
+                    .other
+                    .is_none_or(|(least, oldest, _)| (class, last_use) < (least, oldest))
+                {
                     self.other = Some((class, last_use, binding));
                 }
             }
@@ -121,9 +138,13 @@ impl Holders {
     /// through with its own, unless the half-open one has been idle for long.
     fn least(self, few: u16, is_stale: impl Fn(u32) -> bool) -> Option<Binding> {
         let other = self.other.map(|(.., binding)| binding);
-        let Some((_, oldest)) = self.oldest else { return other };
+        let Some((_, oldest)) = self.oldest else {
+            return other;
+        };
         match other {
-            Some(other) if self.opening <= few && !oldest.evict.is_some_and(is_stale) => Some(other),
+            Some(other) if self.opening <= few && !oldest.evict.is_some_and(is_stale) => {
+                Some(other)
+            }
             _ => Some(oldest),
         }
     }

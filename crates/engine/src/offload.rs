@@ -56,7 +56,10 @@ pub struct OffloadId {
 
 /// What the executor is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "an event is taken once and not kept; a box would be an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is taken once and not kept; a box would be an allocation"
+)]
 pub enum OffloadEvent {
     /// Run this connection from now on. An id that is there gets a new entry.
     Install {

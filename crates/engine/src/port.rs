@@ -71,10 +71,16 @@ impl Port {
         ShardId::new(0, shards).map_err(PortError::Shards)?;
         let shard = |index| {
             let shard = ShardId::new(index, shards).map_err(PortError::Shards)?;
-            let settings = Settings { shard, secret, limits };
+            let settings = Settings {
+                shard,
+                secret,
+                limits,
+            };
             Shard::new(settings, Arc::clone(program)).map_err(PortError::Table)
         };
-        Ok(Self { shards: (0..shards).map(shard).collect::<Result<_, _>>()? })
+        Ok(Self {
+            shards: (0..shards).map(shard).collect::<Result<_, _>>()?,
+        })
     }
 
     /// A port made of all shards of a frozen one, of as many shards as wanted: connections go on in the shard that
@@ -97,9 +103,15 @@ impl Port {
         let read = |(part, bytes): (usize, &&[u8])| {
             freeze::read(bytes).map_err(|error| ThawError::Part { part, error })
         };
-        let parts = frozen.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        let parts = frozen
+            .iter()
+            .enumerate()
+            .map(read)
+            .collect::<Result<Vec<_>, _>>()?;
         let indices: BTreeSet<u16> = parts.iter().map(|part| part.header.index).collect();
-        let alike = parts.iter().all(|part| usize::from(part.header.count) == parts.len());
+        let alike = parts
+            .iter()
+            .all(|part| usize::from(part.header.count) == parts.len());
         if parts.is_empty() || !alike || indices.len() != parts.len() {
             return Err(ThawError::Incomplete { parts: parts.len() });
         }
@@ -138,8 +150,12 @@ impl Port {
             None => Verdict::Drop(DropReason::WrongShard),
         };
         for _ in 0..MAX_HOPS {
-            let Verdict::HandOver(to) = verdict else { return verdict };
-            let Some(shard) = self.shards.get_mut(usize::from(to.shard)) else { break };
+            let Verdict::HandOver(to) = verdict else {
+                return verdict;
+            };
+            let Some(shard) = self.shards.get_mut(usize::from(to.shard)) else {
+                break;
+            };
             verdict = shard.process_handed_over(direction, to, frame, now);
         }
         match verdict {
@@ -156,11 +172,21 @@ impl Port {
 
     /// What would become of a packet now, in the shard it belongs to; see [`Shard::explain`].
     #[must_use]
-    pub fn explain(&self, direction: Direction, frame: &Frame, now: Instant) -> Option<Explanation> {
+    pub fn explain(
+        &self,
+        direction: Direction,
+        frame: &Frame,
+        now: Instant,
+    ) -> Option<Explanation> {
         let owner = self.shards.first()?.owner(direction, frame).unwrap_or(0);
-        let mut explanation = self.shards.get(usize::from(owner))?.explain(direction, frame, now);
+        let mut explanation = self
+            .shards
+            .get(usize::from(owner))?
+            .explain(direction, frame, now);
         for _ in 0..MAX_HOPS {
-            let Verdict::HandOver(to) = explanation.verdict else { break };
+            let Verdict::HandOver(to) = explanation.verdict else {
+                break;
+            };
             let shard = self.shards.get(usize::from(to.shard))?;
             explanation = shard.explain_handed_over(direction, to, frame, now);
         }

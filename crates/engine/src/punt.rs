@@ -25,7 +25,10 @@ pub(crate) struct PuntQueue {
 
 impl PuntQueue {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { waiting: VecDeque::new(), limit }
+        Self {
+            waiting: VecDeque::new(),
+            limit,
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {

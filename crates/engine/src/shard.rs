@@ -30,8 +30,8 @@ use rackweave_types::Instant;
 pub use explain::Explanation;
 pub(crate) use layers::LayerBits;
 pub(crate) use packet::Packet;
-pub(crate) use thaw::fill;
 pub use report::{FlowInfo, RuleHits};
+pub(crate) use thaw::fill;
 
 use crate::addr::Addr;
 use crate::counters::{Counters, side};
@@ -130,7 +130,11 @@ impl Shard {
     /// Where the limit of flows is out of bounds or there is not enough memory.
     pub fn new(settings: Settings, program: Arc<Program>) -> Result<Self, TableError> {
         let count = u32::from(settings.shard.count());
-        let share = |limit: u32| usize::try_from(limit.div_ceil(count)).unwrap_or(usize::MAX).max(1);
+        let share = |limit: u32| {
+            usize::try_from(limit.div_ceil(count))
+                .unwrap_or(usize::MAX)
+                .max(1)
+        };
         let hasher = FlowHasher::new(settings.secret);
         let flows = settings.limits.flows.div_ceil(count);
         // One more than there are connections: what a connection refers to is kept before another makes room for it.
@@ -167,7 +171,11 @@ impl Shard {
 
     fn fresh_meters(&self) -> Vec<Meter> {
         let count = u64::from(self.id.count());
-        self.program.meters().iter().map(|spec| Meter::new(spec, count)).collect()
+        self.program
+            .meters()
+            .iter()
+            .map(|spec| Meter::new(spec, count))
+            .collect()
     }
 
     /// Replaces the program: the next packet meets the new one. Flows stay and are checked against it with their next
@@ -198,7 +206,11 @@ impl Shard {
         if stale == 0 {
             return;
         }
-        let numbers: Vec<u32> = self.table.flows_from(0, u32::MAX).map(|(flow, _)| flow.number).collect();
+        let numbers: Vec<u32> = self
+            .table
+            .flows_from(0, u32::MAX)
+            .map(|(flow, _)| flow.number)
+            .collect();
         for number in numbers {
             self.table.get_mut(number).compiled.stateful_layers &= !stale;
         }
@@ -236,10 +248,16 @@ impl Shard {
 
     /// Reads a frame and counts it.
     #[inline(always)]
-    fn receive(&mut self, direction: Direction, frame: &Frame, packet: &mut Packet) -> Result<(), DropReason> {
+    fn receive(
+        &mut self,
+        direction: Direction,
+        frame: &Frame,
+        packet: &mut Packet,
+    ) -> Result<(), DropReason> {
         self.counters.received[side(direction)] += 1;
         packet.read(direction, frame, self.program.underlay().guest_mtu)?;
-        self.counters.count_traffic(direction, packet.frame_len, &packet.parsed);
+        self.counters
+            .count_traffic(direction, packet.frame_len, &packet.parsed);
         Ok(())
     }
 
@@ -262,7 +280,13 @@ impl Shard {
 
     /// Forgets flows whose time has run out; `budget` bounds the work. Returns how many are gone.
     pub fn expire(&mut self, now: Instant, budget: u32) -> u32 {
-        let Self { table, templates, peers, offload, .. } = self;
+        let Self {
+            table,
+            templates,
+            peers,
+            offload,
+            ..
+        } = self;
         let gone = table.expire(now, budget, |ended| {
             if let Some(ledger) = offload {
                 ledger.gone(ended.handle.number);

@@ -22,7 +22,11 @@ pub struct ShardError {
 
 impl fmt::Display for ShardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "shard {} of {}: the count is a power of two, the index below it", self.index, self.count)
+        write!(
+            f,
+            "shard {} of {}: the count is a power of two, the index below it",
+            self.index, self.count
+        )
     }
 }
 
@@ -37,7 +41,11 @@ impl ShardId {
     /// # Errors
     /// Where the count is not a power of two or the index not below it.
     pub const fn new(index: u16, count: u16) -> Result<Self, ShardError> {
-        if count.is_power_of_two() && index < count { Ok(Self { index, count }) } else { Err(ShardError { index, count }) }
+        if count.is_power_of_two() && index < count {
+            Ok(Self { index, count })
+        } else {
+            Err(ShardError { index, count })
+        }
     }
 
     /// Which one.
@@ -62,13 +70,21 @@ impl ShardId {
     /// The shard's aligned share of a block of ports: first port and count; `None` where there is less than one each.
     pub(crate) const fn share(self, pool: &NatPool) -> Option<(u16, u16)> {
         let count = pool.ports / self.count;
-        if count == 0 { None } else { Some((pool.first_port + count * self.index, count)) }
+        if count == 0 {
+            None
+        } else {
+            Some((pool.first_port + count * self.index, count))
+        }
     }
 
     /// The shard that a port of a block belongs to; `None` where the port is not of the block.
     pub(crate) const fn of_port(self, pool: &NatPool, port: u16) -> Option<u16> {
         let at = port.wrapping_sub(pool.first_port);
         let share = pool.ports / self.count;
-        if at >= pool.ports || share == 0 { None } else { Some(at / share) }
+        if at >= pool.ports || share == 0 {
+            None
+        } else {
+            Some(at / share)
+        }
     }
 }

@@ -39,7 +39,12 @@ pub fn outbound(
 /// # Errors
 /// The reason for which the packet cannot be delivered; the frame is then no longer of use.
 #[inline(always)]
-pub fn inbound(flow: &CompiledFlow, outer: &Outer, parsed: &Parsed, frame: &mut Frame) -> Result<(), DropReason> {
+pub fn inbound(
+    flow: &CompiledFlow,
+    outer: &Outer,
+    parsed: &Parsed,
+    frame: &mut Frame,
+) -> Result<(), DropReason> {
     rewrite::take_over_tos(outer, parsed, frame)?;
     rewrite::rewrite(flow, Direction::In, parsed, frame)
 }
@@ -65,9 +70,16 @@ pub(crate) fn inner_offload(offload: &mut Offload, outer: &Outer, parsed: &Parse
     if parsed.ip_len() <= u32::from(guest_mtu) || offload.segment.is_some() {
         return;
     }
-    let kind = if parsed.protocol == protocol::TCP { SegmentKind::Tcp } else { SegmentKind::Udp };
+    let kind = if parsed.protocol == protocol::TCP {
+        SegmentKind::Tcp
+    } else {
+        SegmentKind::Udp
+    };
     if let Some(offset) = checksum_offset(parsed.protocol) {
-        offload.checksum = Checksum::Partial { start: parsed.l4, offset };
+        offload.checksum = Checksum::Partial {
+            start: parsed.l4,
+            offset,
+        };
         offload.segment = Some(Segment { kind, size });
     }
 }

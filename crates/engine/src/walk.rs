@@ -18,7 +18,10 @@ use crate::shard::LayerBits;
 
 /// What the layers decided about a packet.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that one action sets")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that one action sets"
+)]
 pub(crate) struct Path<'p> {
     /// Where the way ended.
     pub(crate) end: End<'p>,
@@ -119,7 +122,11 @@ enum Step<'p> {
 }
 
 /// Sends a packet's fields through the layers.
-pub(crate) fn walk<'p>(context: &Context<'_, 'p>, fields: Fields, mut trace: Option<&mut Trace>) -> Path<'p> {
+pub(crate) fn walk<'p>(
+    context: &Context<'_, 'p>,
+    fields: Fields,
+    mut trace: Option<&mut Trace>,
+) -> Path<'p> {
     let mut path = Path::new(fields);
     let layers = context.program.layers();
     for at in 0..layers.len() {
@@ -127,7 +134,9 @@ pub(crate) fn walk<'p>(context: &Context<'_, 'p>, fields: Fields, mut trace: Opt
             Direction::Out => at,
             Direction::In => layers.len() - 1 - at,
         };
-        let Some(layer) = layers.get(index) else { break };
+        let Some(layer) = layers.get(index) else {
+            break;
+        };
         let bit = context.layers.bit(index);
         if let Some(connection) = &context.connection
             && connection.passed(bit)
@@ -176,7 +185,8 @@ impl Path<'_> {
     }
 
     fn meet(&mut self, counter: usize) {
-        if let (Some(place), Ok(counter)) = (self.met.get_mut(self.met_len), u32::try_from(counter)) {
+        if let (Some(place), Ok(counter)) = (self.met.get_mut(self.met_len), u32::try_from(counter))
+        {
             *place = counter;
             self.met_len += 1;
         }

@@ -35,12 +35,26 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let part = prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(2)];
     let gap = prop_oneof![12 => Just(5), 2 => Just(6_300), 1 => Just(400_000)];
-    (0..12_u8, any::<bool>(), flags, 0..64_u8, part, prop::bool::weighted(0.05), gap).prop_map(
-        |(talk, answer, flags, len, part, error, gap)| Step {
-            gap: Duration::from_millis(gap),
-            say: Say { talk, answer, flags, len, part, error },
-        },
+    (
+        0..12_u8,
+        any::<bool>(),
+        flags,
+        0..64_u8,
+        part,
+        prop::bool::weighted(0.05),
+        gap,
     )
+        .prop_map(|(talk, answer, flags, len, part, error, gap)| Step {
+            gap: Duration::from_millis(gap),
+            say: Say {
+                talk,
+                answer,
+                flags,
+                len,
+                part,
+                error,
+            },
+        })
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -58,21 +72,39 @@ impl Bench {
     fn new(floating: bool) -> Result<Self, Fault> {
         let scene = Scene::new()?;
         let port = if floating { &scene.web } else { &scene.test };
-        let limits = Limits { flows: 1_024, ..scene.program(port)?.limits };
-        Ok(Self { limits, program: scene.compile(port)?, talks: Talks::new(&scene, port)? })
+        let limits = Limits {
+            flows: 1_024,
+            ..scene.program(port)?.limits
+        };
+        Ok(Self {
+            limits,
+            program: scene.compile(port)?,
+            talks: Talks::new(&scene, port)?,
+        })
     }
 
     fn port(&self, shards: u16) -> Result<Port, Fault> {
         Ok(Port::new(shards, SECRET, self.limits, &self.program)?)
     }
 
-    fn thaw(&self, shards: u16, secret: [u64; 2], frozen: &[Vec<u8>], now: Instant) -> Result<Port, ThawError> {
+    fn thaw(
+        &self,
+        shards: u16,
+        secret: [u64; 2],
+        frozen: &[Vec<u8>],
+        now: Instant,
+    ) -> Result<Port, ThawError> {
         let frozen: Vec<&[u8]> = frozen.iter().map(Vec::as_slice).collect();
         Port::thaw(shards, secret, self.limits, &self.program, &frozen, now)
     }
 }
 
-fn process(port: &mut Port, direction: Direction, bytes: &[u8], now: Instant) -> (Verdict, Vec<u8>) {
+fn process(
+    port: &mut Port,
+    direction: Direction,
+    bytes: &[u8],
+    now: Instant,
+) -> (Verdict, Vec<u8>) {
     let mut frame = Frame::new(bytes);
     let verdict = port.process(direction, &mut frame, now);
     (verdict, frame.bytes().to_vec())
@@ -85,12 +117,19 @@ fn expire(port: &mut Port, now: Instant) {
 }
 
 /// Runs the steps on a port; what came out.
-fn run(bench: &mut Bench, port: &mut Port, now: &mut Instant, steps: &[Step]) -> Vec<(Verdict, Vec<u8>)> {
+fn run(
+    bench: &mut Bench,
+    port: &mut Port,
+    now: &mut Instant,
+    steps: &[Step],
+) -> Vec<(Verdict, Vec<u8>)> {
     let mut out = Vec::new();
     for step in steps {
         *now = now.after(step.gap);
         expire(port, *now);
-        let Some((direction, bytes)) = bench.talks.frame(step.say) else { continue };
+        let Some((direction, bytes)) = bench.talks.frame(step.say) else {
+            continue;
+        };
         let (verdict, bytes) = process(port, direction, &bytes, *now);
         if (verdict, direction) == (Verdict::Forward, Direction::Out) {
             bench.talks.learn(step.say, &bytes);
@@ -102,11 +141,18 @@ fn run(bench: &mut Bench, port: &mut Port, now: &mut Instant, steps: &[Step]) ->
 
 /// Everything a port tells of its connections, with times as ages.
 fn flows(port: &Port, now: Instant) -> BTreeMap<String, String> {
-    let infos = port.shards().iter().flat_map(|shard| shard.flows(0, u32::MAX).0);
+    let infos = port
+        .shards()
+        .iter()
+        .flat_map(|shard| shard.flows(0, u32::MAX).0);
     infos
         .map(|info| {
             let ages = (now.since(info.start), now.since(info.last_use));
-            let rest = FlowInfo { start: Instant::START, last_use: Instant::START, ..info };
+            let rest = FlowInfo {
+                start: Instant::START,
+                last_use: Instant::START,
+                ..info
+            };
             (format!("{:?}", info.guest), format!("{ages:?} {rest:?}"))
         })
         .collect()
@@ -137,7 +183,12 @@ fn elsewhere(now: Instant) -> Instant {
     now.after(Duration::from_secs(1_000_000))
 }
 
-fn goes_on_the_same(floating: bool, shards: u16, before: &[Step], after: &[Step]) -> Result<(), Fault> {
+fn goes_on_the_same(
+    floating: bool,
+    shards: u16,
+    before: &[Step],
+    after: &[Step],
+) -> Result<(), Fault> {
     let mut plain = Bench::new(floating)?;
     let mut moved = Bench::new(floating)?;
     let mut port = plain.port(shards)?;
@@ -157,7 +208,11 @@ fn goes_on_the_same(floating: bool, shards: u16, before: &[Step], after: &[Step]
     assert_eq!(flows(&thawed, then), flows(&port, now));
     let hits = |port: &Port| {
         let mut hits: BTreeMap<String, u64> = BTreeMap::new();
-        for rule in port.shards().iter().flat_map(rackweave_engine::Shard::rule_hits) {
+        for rule in port
+            .shards()
+            .iter()
+            .flat_map(rackweave_engine::Shard::rule_hits)
+        {
             let name = format!("{} {:?} {:?}", rule.layer, rule.direction, rule.rule);
             *hits.entry(name).or_default() += rule.hits;
         }
@@ -236,7 +291,14 @@ fn changed_bytes_never_stop_a_port() -> Result<(), Fault> {
     let bench = Bench::new(false)?;
     let frames: Vec<_> = (0..12)
         .filter_map(|talk| {
-            let say = Say { talk, answer: false, flags: flag::ACK, len: 1, part: 0, error: false };
+            let say = Say {
+                talk,
+                answer: false,
+                flags: flag::ACK,
+                len: 1,
+                part: 0,
+                error: false,
+            };
             bench.talks.frame(say)
         })
         .collect();
@@ -253,7 +315,9 @@ fn changed_bytes_never_stop_a_port() -> Result<(), Fault> {
                 bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
                 bytes
             });
-            let Ok(mut port) = bench.thaw(2, SECRET, &both, now) else { continue };
+            let Ok(mut port) = bench.thaw(2, SECRET, &both, now) else {
+                continue;
+            };
             thawed += 1;
             for (direction, frame) in &frames {
                 process(&mut port, *direction, frame, now);
@@ -270,7 +334,11 @@ fn changed_bytes_never_stop_a_port() -> Result<(), Fault> {
 fn shards_of_a_port_are_thawed_all_or_not_at_all() -> Result<(), Fault> {
     let bench = Bench::new(false)?;
     let frozen = bench.port(2)?.freeze(Instant::START);
-    let thaw = |parts: &[Vec<u8>]| bench.thaw(1, SECRET, parts, Instant::START).map(|port| port.flow_count());
+    let thaw = |parts: &[Vec<u8>]| {
+        bench
+            .thaw(1, SECRET, parts, Instant::START)
+            .map(|port| port.flow_count())
+    };
     assert_eq!(thaw(&frozen), Ok(0));
     assert_eq!(thaw(&[]), Err(ThawError::Incomplete { parts: 0 }));
     assert_eq!(thaw(&frozen[..1]), Err(ThawError::Incomplete { parts: 1 }));
@@ -287,21 +355,39 @@ fn a_smaller_table_keeps_the_most_valuable() -> Result<(), Fault> {
     let mut now = Instant::START.after(Duration::from_secs(10_000));
     let say = |talk, answer, flags| Step {
         gap: Duration::from_millis(1),
-        say: Say { talk, answer, flags, len: 0, part: 0, error: false },
+        say: Say {
+            talk,
+            answer,
+            flags,
+            len: 0,
+            part: 0,
+            error: false,
+        },
     };
     let established = [
         say(0, false, flag::SYN),
         say(0, true, flag::SYN | flag::ACK),
         say(0, false, flag::ACK),
     ];
-    let others = [say(1, false, flag::SYN), say(3, false, 0), say(4, false, 0), say(6, false, 0)];
+    let others = [
+        say(1, false, flag::SYN),
+        say(3, false, 0),
+        say(4, false, 0),
+        say(6, false, 0),
+    ];
     run(&mut bench, &mut port, &mut now, &established);
     run(&mut bench, &mut port, &mut now, &others);
     assert_eq!(port.flow_count(), 5);
     bench.limits.flows = 2;
     let thawed = bench.thaw(1, SECRET, &port.freeze(now), now)?;
-    assert_eq!((thawed.flow_count(), thawed.counters().flows_evicted), (2, 3));
+    assert_eq!(
+        (thawed.flow_count(), thawed.counters().flows_evicted),
+        (2, 3)
+    );
     let (kept, _) = thawed.shards()[0].flows(0, 10);
-    assert!(kept.iter().any(|info| info.tcp == Some(rackweave_engine::flow::TcpState::Established)));
+    assert!(
+        kept.iter()
+            .any(|info| info.tcp == Some(rackweave_engine::flow::TcpState::Established))
+    );
     Ok(())
 }

@@ -10,7 +10,9 @@ use rackweave_engine::offload::{
     OffloadCounts, OffloadEntry, OffloadEvent, OffloadId, OffloadPolicy, OffloadReport, execute,
 };
 use rackweave_engine::program::Limits;
-use rackweave_engine::{Direction, Existing, FlowInfo, Frame, Program, Settings, Shard, ShardId, Verdict};
+use rackweave_engine::{
+    Direction, Existing, FlowInfo, Frame, Program, Settings, Shard, ShardId, Verdict,
+};
 use rackweave_testkit::packet::flag;
 use rackweave_testkit::random::Random;
 use rackweave_testkit::talk::{Say, Talks};
@@ -21,8 +23,12 @@ use rackweave_types::state::RuleSetId;
 type Fault = Box<dyn Error>;
 
 const LAG: Duration = Duration::from_secs(1);
-const POLICY: OffloadPolicy =
-    OffloadPolicy { after_packets: 3, limit: 4, lag: LAG, idle: Duration::from_secs(5) };
+const POLICY: OffloadPolicy = OffloadPolicy {
+    after_packets: 3,
+    limit: 4,
+    lag: LAG,
+    idle: Duration::from_secs(5),
+};
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +50,27 @@ fn event() -> impl Strategy<Value = (Duration, Event)> {
         1 => Just(flag::RST),
     ];
     let part = prop_oneof![20 => Just(0), 1 => Just(1), 1 => Just(2)];
-    let say = (0..12_u8, any::<bool>(), flags, 0..64_u8, part, prop::bool::weighted(0.03)).prop_map(
-        |(talk, answer, flags, len, part, error)| {
-            Event::Say(Say { talk: talk % 7, answer, flags, len, part, error })
-        },
-    );
-    let change = (prop::bool::weighted(0.7), any::<bool>())
-        .prop_map(|(all, cut)| Event::Change(all, if cut { Existing::Cut } else { Existing::Keep }));
+    let say = (
+        0..12_u8,
+        any::<bool>(),
+        flags,
+        0..64_u8,
+        part,
+        prop::bool::weighted(0.03),
+    )
+        .prop_map(|(talk, answer, flags, len, part, error)| {
+            Event::Say(Say {
+                talk: talk % 7,
+                answer,
+                flags,
+                len,
+                part,
+                error,
+            })
+        });
+    let change = (prop::bool::weighted(0.7), any::<bool>()).prop_map(|(all, cut)| {
+        Event::Change(all, if cut { Existing::Cut } else { Existing::Keep })
+    });
     let event = prop_oneof![60 => say, 1 => change, 1 => any::<bool>().prop_map(Event::Switch)];
     // No sum of these comes within the lag behind a timeout.
     let gap = prop_oneof![40 => Just(5), 4 => Just(6_300), 1 => Just(400_000)];
@@ -80,8 +100,14 @@ impl Executor {
                 OffloadEvent::Install { id, entry } => {
                     let counts = [OffloadCounts::default(); 2];
                     let last_use = Instant::from_nanos(entry.last_use);
-                    let report =
-                        OffloadReport { id, sequence: 0, counts, last_use, tcp_flags: [0; 2], last: false };
+                    let report = OffloadReport {
+                        id,
+                        sequence: 0,
+                        counts,
+                        last_use,
+                        tcp_flags: [0; 2],
+                        last: false,
+                    };
                     let stay = self.stays.entry(id).or_insert(Stay { entry, report });
                     stay.entry = entry;
                     stay.report.last_use = stay.report.last_use.max(last_use);
@@ -104,7 +130,14 @@ impl Executor {
     fn run(&mut self, direction: Direction, frame: &mut Frame, epoch: u32, now: Instant) -> bool {
         let mut told = None;
         for stay in self.stays.values_mut() {
-            let Some(done) = execute(&stay.entry, direction, frame, epoch, stay.report.last_use, now) else {
+            let Some(done) = execute(
+                &stay.entry,
+                direction,
+                frame,
+                epoch,
+                stay.report.last_use,
+                now,
+            ) else {
                 continue;
             };
             let side = usize::from(direction == Direction::In);
@@ -160,18 +193,43 @@ impl Twins {
         let mut fewer = scene.clone();
         fewer.web.rule_sets = vec![RuleSetId::new(2)];
         fewer.test.rule_sets = vec![RuleSetId::new(2)];
-        let pick = |scene: &Scene| if floating { scene.web.clone() } else { scene.test.clone() };
+        let pick = |scene: &Scene| {
+            if floating {
+                scene.web.clone()
+            } else {
+                scene.test.clone()
+            }
+        };
         let programs = [scene.compile(&pick(&scene))?, fewer.compile(&pick(&fewer))?];
-        let limits = Limits { flows: 1_024, ..scene.program(&pick(&scene))?.limits };
-        let settings = Settings { shard: ShardId::ONLY, secret: SECRET, limits };
+        let limits = Limits {
+            flows: 1_024,
+            ..scene.program(&pick(&scene))?.limits
+        };
+        let settings = Settings {
+            shard: ShardId::ONLY,
+            secret: SECRET,
+            limits,
+        };
         let shard = || Shard::new(settings, Arc::clone(&programs[0]));
         let (alone, mut helped) = (shard()?, shard()?);
         helped.set_offload(Some(POLICY));
-        let executor =
-            Executor { random: Random::new(seed), stays: BTreeMap::new(), under_way: Vec::new(), executed: 0 };
+        let executor = Executor {
+            random: Random::new(seed),
+            stays: BTreeMap::new(),
+            under_way: Vec::new(),
+            executed: 0,
+        };
         let talks = Talks::new(&scene, &pick(&scene))?;
         let now = Instant::START.after(Duration::from_secs(10_000));
-        Ok(Self { alone, helped, executor, talks, programs, now, deaf: false })
+        Ok(Self {
+            alone,
+            helped,
+            executor,
+            talks,
+            programs,
+            now,
+            deaf: false,
+        })
     }
 
     fn pass(&mut self, gap: Duration) {
@@ -205,14 +263,19 @@ impl Twins {
     }
 
     fn say(&mut self, say: Say) {
-        let Some((direction, bytes)) = self.talks.frame(say) else { return };
+        let Some((direction, bytes)) = self.talks.frame(say) else {
+            return;
+        };
         let (mut expected, mut frame) = (Frame::new(&bytes), Frame::new(&bytes));
         let verdict = self.alone.process(direction, &mut expected, self.now);
         let epoch = self.helped.epoch();
         if self.executor.run(direction, &mut frame, epoch, self.now) {
             assert_eq!(verdict, Verdict::Forward);
         } else {
-            assert_eq!(self.helped.process(direction, &mut frame, self.now), verdict);
+            assert_eq!(
+                self.helped.process(direction, &mut frame, self.now),
+                verdict
+            );
         }
         assert_eq!(frame.bytes(), expected.bytes());
         if (verdict, direction) == (Verdict::Forward, Direction::Out) {
@@ -227,7 +290,10 @@ impl Twins {
         self.pass(LAG);
         let flows = |shard: &Shard| -> BTreeMap<String, FlowInfo> {
             let infos = shard.flows(0, u32::MAX).0;
-            infos.into_iter().map(|info| (format!("{:?}", info.guest), info)).collect()
+            infos
+                .into_iter()
+                .map(|info| (format!("{:?}", info.guest), info))
+                .collect()
         };
         let (alone, helped) = (flows(&self.alone), flows(&self.helped));
         for (key, info) in &alone {
@@ -244,7 +310,10 @@ impl Twins {
         assert_eq!((self.alone.flow_count(), self.helped.flow_count()), (0, 0));
         assert_eq!(self.alone.counters(), self.helped.counters());
         assert_eq!(self.alone.rule_hits(), self.helped.rule_hits());
-        assert!(self.executor.stays.is_empty(), "what is gone was called back");
+        assert!(
+            self.executor.stays.is_empty(),
+            "what is gone was called back"
+        );
     }
 }
 
@@ -267,7 +336,14 @@ proptest! {
 }
 
 fn say(talk: u8, answer: bool, flags: u8) -> Event {
-    Event::Say(Say { talk, answer, flags, len: 10, part: 0, error: false })
+    Event::Say(Say {
+        talk,
+        answer,
+        flags,
+        len: 10,
+        part: 0,
+        error: false,
+    })
 }
 
 /// A TCP connection with its handshake and then some, of which both shards know.
@@ -290,9 +366,17 @@ fn an_established_connection_runs_elsewhere_until_it_ends() -> Result<(), Fault>
     for _ in 0..10 {
         twins.happen(say(1, false, flag::ACK));
     }
-    assert_eq!(twins.executor.executed, before + 10, "both halves are there");
+    assert_eq!(
+        twins.executor.executed,
+        before + 10,
+        "both halves are there"
+    );
     twins.happen(say(1, true, flag::FIN | flag::ACK));
-    assert_eq!(twins.executor.stays.len(), 0, "it comes back with the first FIN");
+    assert_eq!(
+        twins.executor.stays.len(),
+        0,
+        "it comes back with the first FIN"
+    );
     twins.compare();
     Ok(())
 }
@@ -303,8 +387,15 @@ fn a_change_of_program_calls_back_and_announces_again() -> Result<(), Fault> {
     twins.happen(Event::Change(true, Existing::Keep));
     let before = twins.executor.executed;
     twins.happen(say(1, false, flag::ACK));
-    assert_eq!(twins.executor.executed, before, "the entry is of an old epoch");
-    assert_eq!(twins.executor.stays.len(), 0, "the last report is still awaited");
+    assert_eq!(
+        twins.executor.executed, before,
+        "the entry is of an old epoch"
+    );
+    assert_eq!(
+        twins.executor.stays.len(),
+        0,
+        "the last report is still awaited"
+    );
     // It arrives before the lag is over.
     twins.pass(Duration::from_millis(999));
     twins.happen(say(1, false, flag::ACK));
@@ -324,7 +415,11 @@ fn what_is_forbidden_and_kept_stays_here() -> Result<(), Fault> {
     twins.happen(say(9, false, flag::SYN | flag::ACK));
     twins.happen(say(9, true, flag::ACK));
     twins.happen(say(9, true, flag::ACK));
-    assert_eq!(twins.executor.stays.len(), 1, "a connection of the other end");
+    assert_eq!(
+        twins.executor.stays.len(),
+        1,
+        "a connection of the other end"
+    );
     twins.happen(Event::Change(false, Existing::Keep));
     twins.pass(LAG);
     for _ in 0..4 {
@@ -341,7 +436,9 @@ fn what_is_forbidden_and_kept_stays_here() -> Result<(), Fault> {
 #[test]
 fn an_idle_connection_gives_its_place() -> Result<(), Fault> {
     let mut twins = established()?;
-    twins.helped.set_offload(Some(OffloadPolicy { limit: 1, ..POLICY }));
+    twins
+        .helped
+        .set_offload(Some(OffloadPolicy { limit: 1, ..POLICY }));
     twins.pass(LAG);
     twins.happen(say(1, false, flag::ACK));
     let first = twins.executor.stays.keys().next().copied();
@@ -351,13 +448,21 @@ fn an_idle_connection_gives_its_place() -> Result<(), Fault> {
         }
     };
     other(&mut twins);
-    assert_eq!(twins.executor.stays.keys().next().copied(), first, "the first is not idle yet");
+    assert_eq!(
+        twins.executor.stays.keys().next().copied(),
+        first,
+        "the first is not idle yet"
+    );
     twins.pass(Duration::from_secs(10));
     other(&mut twins);
     twins.pass(LAG);
     other(&mut twins);
     assert_eq!(twins.executor.stays.len(), 1);
-    assert_ne!(twins.executor.stays.keys().next().copied(), first, "its place is the other's");
+    assert_ne!(
+        twins.executor.stays.keys().next().copied(),
+        first,
+        "its place is the other's"
+    );
     twins.compare();
     Ok(())
 }
@@ -367,8 +472,13 @@ fn an_idle_connection_gives_its_place() -> Result<(), Fault> {
 fn only_the_newest_report_counts() -> Result<(), Fault> {
     let mut twins = established()?;
     twins.pass(LAG);
-    let Some((id, stay)) = twins.executor.stays.first_key_value() else { return Err("nothing is out".into()) };
-    let mut report = OffloadReport { id: *id, ..stay.report };
+    let Some((id, stay)) = twins.executor.stays.first_key_value() else {
+        return Err("nothing is out".into());
+    };
+    let mut report = OffloadReport {
+        id: *id,
+        ..stay.report
+    };
     let packets = |shard: &Shard| shard.flows(0, 10).0[0].packets;
     let before = packets(&twins.helped);
     report.sequence += 2;
@@ -376,30 +486,51 @@ fn only_the_newest_report_counts() -> Result<(), Fault> {
     report.counts[0].bytes += 500;
     assert!(twins.helped.offload_report(&report, twins.now));
     assert_eq!(packets(&twins.helped), [before[0] + 5, before[1]]);
-    assert!(!twins.helped.offload_report(&report, twins.now), "the same again");
+    assert!(
+        !twins.helped.offload_report(&report, twins.now),
+        "the same again"
+    );
     report.sequence -= 1;
     report.counts[0].packets += 1;
-    assert!(!twins.helped.offload_report(&report, twins.now), "an older one");
+    assert!(
+        !twins.helped.offload_report(&report, twins.now),
+        "an older one"
+    );
     report.sequence += 2;
     report.counts[0].packets = 0;
     assert!(twins.helped.offload_report(&report, twins.now));
-    assert_eq!(packets(&twins.helped), [before[0] + 5, before[1]], "counts never go back");
+    assert_eq!(
+        packets(&twins.helped),
+        [before[0] + 5, before[1]],
+        "counts never go back"
+    );
     report.id.round += 1;
-    assert!(!twins.helped.offload_report(&report, twins.now), "a stay that never was");
+    assert!(
+        !twins.helped.offload_report(&report, twins.now),
+        "a stay that never was"
+    );
     Ok(())
 }
 
 #[test]
 fn an_executor_that_saw_a_reset_tells_of_it() -> Result<(), Fault> {
     let mut twins = established()?;
-    let Some((id, stay)) = twins.executor.stays.first_key_value() else { return Err("nothing is out".into()) };
-    let mut report = OffloadReport { id: *id, ..stay.report };
+    let Some((id, stay)) = twins.executor.stays.first_key_value() else {
+        return Err("nothing is out".into());
+    };
+    let mut report = OffloadReport {
+        id: *id,
+        ..stay.report
+    };
     report.sequence += 1;
     report.tcp_flags[1] |= flag::RST;
     assert!(twins.helped.offload_report(&report, twins.now));
     let flow = twins.helped.flows(0, 10).0[0];
     assert_eq!(flow.class, rackweave_engine::flow::FlowClass::Closing);
-    assert!(matches!(twins.helped.pop_offload(twins.now), Some(OffloadEvent::Revoke { .. })));
+    assert!(matches!(
+        twins.helped.pop_offload(twins.now),
+        Some(OffloadEvent::Revoke { .. })
+    ));
     Ok(())
 }
 

@@ -72,11 +72,30 @@ impl Talks {
     /// # Errors
     /// Never: the literals are right.
     pub fn new(scene: &Scene, port: &PortConfig) -> Result<Self, Box<dyn Error>> {
-        let v4 = port.addresses.first().ok_or("the port has no address")?.address.to_string();
-        let v6 = port.addresses.get(1).ok_or("the port has one address")?.address.to_string();
-        let peer = if port.id == scene.test.id { "10.0.1.6" } else { "10.0.1.5" };
+        let v4 = port
+            .addresses
+            .first()
+            .ok_or("the port has no address")?
+            .address
+            .to_string();
+        let v6 = port
+            .addresses
+            .get(1)
+            .ok_or("the port has one address")?
+            .address
+            .to_string();
+        let peer = if port.id == scene.test.id {
+            "10.0.1.6"
+        } else {
+            "10.0.1.5"
+        };
         let begun = |kind, src: &str, dst: &str, ports| -> Result<Talk, Box<dyn Error>> {
-            Ok(Talk { kind, ends: from_guest(port, src, dst)?, ports, wire: None })
+            Ok(Talk {
+                kind,
+                ends: from_guest(port, src, dst)?,
+                ports,
+                wire: None,
+            })
         };
         let mut talks = vec![
             begun(Kind::Tcp, &v4, peer, (40_000, 22))?,
@@ -89,15 +108,41 @@ impl Talks {
             begun(Kind::Other, &v4, peer, (0, 0))?,
             begun(Kind::Tcp, &v6, "fd12:3456:789a:2::5", (40_006, 22))?,
         ];
-        let other = if port.id == scene.test.id { &scene.web } else { &scene.test };
+        let other = if port.id == scene.test.id {
+            &scene.web
+        } else {
+            &scene.test
+        };
         let host = scene.sled_of(port).sled.tunnel_endpoint();
         let begins = |ends: Ends, ports: (u16, u16), from, vni, external| {
-            let wire = Wire { ends, ports, from, to: host, vni, external };
-            let back = Ends { src: port.addresses[0].address, ..ends.reversed() };
-            let back = Ends { dst_mac: rackweave_types::reserved::GATEWAY_MAC, ..back };
-            Talk { kind: Kind::Tcp, ends: back, ports: (ports.1, ports.0), wire: Some(wire) }
+            let wire = Wire {
+                ends,
+                ports,
+                from,
+                to: host,
+                vni,
+                external,
+            };
+            let back = Ends {
+                src: port.addresses[0].address,
+                ..ends.reversed()
+            };
+            let back = Ends {
+                dst_mac: rackweave_types::reserved::GATEWAY_MAC,
+                ..back
+            };
+            Talk {
+                kind: Kind::Tcp,
+                ends: back,
+                ports: (ports.1, ports.0),
+                wire: Some(wire),
+            }
         };
-        let inside = Ends { src_mac: other.mac, dst_mac: port.mac, ..from_guest(other, peer, &v4)? };
+        let inside = Ends {
+            src_mac: other.mac,
+            dst_mac: port.mac,
+            ..from_guest(other, peer, &v4)?
+        };
         let from = scene.sled_of(other).sled.tunnel_endpoint();
         talks.push(begins(inside, (50_000, 22), from, Vni::new(VPC)?, false));
         if let Some(external) = port.external.first() {
@@ -105,7 +150,10 @@ impl Talks {
             let from = "fd52:7761:6b65:ff10::1".parse()?;
             talks.push(begins(outside, (50_001, 80), from, Vni::BOUNDARY, true));
         }
-        Ok(Self { mac: port.mac, talks })
+        Ok(Self {
+            mac: port.mac,
+            talks,
+        })
     }
 
     /// The frame that is said, as it reaches the port; `None` where nothing is known to answer to.
@@ -113,20 +161,38 @@ impl Talks {
     pub fn frame(&self, say: Say) -> Option<(Direction, Vec<u8>)> {
         let talk = self.talk(say.talk)?;
         if !say.answer {
-            let request = talk.wire.is_none_or(|wire| wire.ports.1 != 22 && wire.ports.1 != 80);
-            return Some((Direction::Out, inner(talk.kind, &talk.ends, talk.ports, request, say)));
+            let request = talk
+                .wire
+                .is_none_or(|wire| wire.ports.1 != 22 && wire.ports.1 != 80);
+            return Some((
+                Direction::Out,
+                inner(talk.kind, &talk.ends, talk.ports, request, say),
+            ));
         }
         let wire = talk.wire?;
-        let inner = if say.error { error(&wire, talk.kind)? } else { inner(talk.kind, &wire.ends, wire.ports, false, say) };
-        let options = if wire.external { &packet::EXTERNAL[..] } else { &[] };
-        Some((Direction::In, packet::geneve(wire.from, wire.to, wire.vni, options, &inner)))
+        let inner = if say.error {
+            error(&wire, talk.kind)?
+        } else {
+            inner(talk.kind, &wire.ends, wire.ports, false, say)
+        };
+        let options = if wire.external {
+            &packet::EXTERNAL[..]
+        } else {
+            &[]
+        };
+        Some((
+            Direction::In,
+            packet::geneve(wire.from, wire.to, wire.vni, options, &inner),
+        ))
     }
 
     /// Learns from a frame that left how the other end sees the conversation.
     pub fn learn(&mut self, say: Say, left: &[u8]) {
         let mac = self.mac;
         let len = self.talks.len();
-        let Some(talk) = self.talks.get_mut(usize::from(say.talk) % len.max(1)) else { return };
+        let Some(talk) = self.talks.get_mut(usize::from(say.talk) % len.max(1)) else {
+            return;
+        };
         let Some(wire) = wire(mac, left) else { return };
         if say.part != 2 {
             talk.wire = Some(wire);
@@ -134,7 +200,8 @@ impl Talks {
     }
 
     fn talk(&self, number: u8) -> Option<&Talk> {
-        self.talks.get(usize::from(number) % self.talks.len().max(1))
+        self.talks
+            .get(usize::from(number) % self.talks.len().max(1))
     }
 }
 
@@ -151,8 +218,19 @@ fn wire(mac: MacAddr, left: &[u8]) -> Option<Wire> {
         dst: IpAddr::from(parsed.src),
     };
     let id = parsed.src_port | parsed.dst_port;
-    let ports = if parsed.protocol == 1 || parsed.protocol == 58 { (id, 0) } else { (parsed.dst_port, parsed.src_port) };
-    Some(Wire { ends, ports, from: address(38)?, to: address(22)?, vni: outer.vni, external: outer.external })
+    let ports = if parsed.protocol == 1 || parsed.protocol == 58 {
+        (id, 0)
+    } else {
+        (parsed.dst_port, parsed.src_port)
+    };
+    Some(Wire {
+        ends,
+        ports,
+        from: address(38)?,
+        to: address(22)?,
+        vni: outer.vni,
+        external: outer.external,
+    })
 }
 
 fn inner(kind: Kind, ends: &Ends, ports: (u16, u16), request: bool, say: Say) -> Vec<u8> {
@@ -176,9 +254,23 @@ fn error(wire: &Wire, kind: Kind) -> Option<Vec<u8>> {
         IpAddr::V4(_) => wire.ends.src,
         IpAddr::V6(_) => return None,
     };
-    let say = Say { talk: 0, answer: false, flags: 0x10, len: 20, part: 0, error: false };
-    let ports = if kind == Kind::Echo { wire.ports } else { (wire.ports.1, wire.ports.0) };
+    let say = Say {
+        talk: 0,
+        answer: false,
+        flags: 0x10,
+        len: 20,
+        part: 0,
+        error: false,
+    };
+    let ports = if kind == Kind::Echo {
+        wire.ports
+    } else {
+        (wire.ports.1, wire.ports.0)
+    };
     let about = inner(kind, &wire.ends.reversed(), ports, true, say);
-    let ends = Ends { src: router, ..wire.ends };
+    let ends = Ends {
+        src: router,
+        ..wire.ends
+    };
     Some(packet::icmp(&ends, 3, 4, [0, 0, 5, 0], about.get(14..)?))
 }

@@ -18,13 +18,21 @@ impl CompiledFlow {
     /// A flow of which nothing is known.
     #[must_use]
     pub fn empty() -> Self {
-        Self { template: Self::NONE, peer: Self::NONE, ..Self::new_zeroed() }
+        Self {
+            template: Self::NONE,
+            peer: Self::NONE,
+            ..Self::new_zeroed()
+        }
     }
 
     /// The direction of the packet with which the connection began.
     #[must_use]
     pub const fn direction(&self) -> Direction {
-        if self.flags & Self::FLAG_BEGAN_OUT != 0 { Direction::Out } else { Direction::In }
+        if self.flags & Self::FLAG_BEGAN_OUT != 0 {
+            Direction::Out
+        } else {
+            Direction::In
+        }
     }
 
     /// Whether packets of this direction go the way of the first one.
@@ -35,7 +43,11 @@ impl CompiledFlow {
 
     /// Sets or clears a flag.
     pub(crate) const fn set_flag(&mut self, flag: u8, on: bool) {
-        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+        self.flags = if on {
+            self.flags | flag
+        } else {
+            self.flags & !flag
+        };
     }
 
     /// Sets or clears a bit of [`hop`](Self::hop).
@@ -58,8 +70,16 @@ impl CompiledFlow {
             Direction::Out => (&self.guest, None),
             Direction::In => (&self.wire, self.vni()),
         };
-        let local = (Addr::from_octets(side.local), side.local_port, MacAddr::new(side.local_mac));
-        let remote = (Addr::from_octets(side.remote), side.remote_port, MacAddr::new(side.remote_mac));
+        let local = (
+            Addr::from_octets(side.local),
+            side.local_port,
+            MacAddr::new(side.local_mac),
+        );
+        let remote = (
+            Addr::from_octets(side.remote),
+            side.remote_port,
+            MacAddr::new(side.remote_mac),
+        );
         let (src, dst) = match direction {
             Direction::Out => (local, remote),
             Direction::In => (remote, local),

@@ -9,9 +9,17 @@ use crate::direction::Direction;
 
 /// Four octets of IPv4, sixteen of IPv6.
 impl<C> Encode<C> for Addr {
-    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
         let octets = self.octets();
-        let octets = if self.is_v4() { &octets[12..] } else { &octets[..] };
+        let octets = if self.is_v4() {
+            &octets[12..]
+        } else {
+            &octets[..]
+        };
         e.bytes(octets)?.ok()
     }
 }
@@ -33,7 +41,10 @@ impl<C> Decode<'_, C> for Addr {
 pub(super) mod direction {
     use super::{Decoder, Direction, Encoder, Write, decode, encode};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the derive hands references")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the derive hands references"
+    )]
     pub(in super::super) fn encode<C, W: Write>(
         direction: &Direction,
         e: &mut Encoder<W>,
@@ -46,7 +57,10 @@ pub(super) mod direction {
         e.u8(number)?.ok()
     }
 
-    pub(in super::super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Direction, decode::Error> {
+    pub(in super::super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Direction, decode::Error> {
         let at = d.position();
         match d.u8()? {
             0 => Ok(Direction::Out),
@@ -70,7 +84,10 @@ pub(super) mod octets {
         e.bytes(octets)?.ok()
     }
 
-    pub(in super::super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Box<[u8]>, decode::Error> {
+    pub(in super::super) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Box<[u8]>, decode::Error> {
         Ok(d.bytes()?.into())
     }
 }

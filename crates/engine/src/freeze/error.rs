@@ -89,7 +89,10 @@ impl fmt::Display for ThawError {
         match self {
             Self::Part { part, .. } => write!(f, "frozen shard {part} cannot be read"),
             Self::Incomplete { parts } => {
-                write!(f, "the {parts} byte strings are not all shards of one port, each once")
+                write!(
+                    f,
+                    "the {parts} byte strings are not all shards of one port, each once"
+                )
             }
             Self::Port(_) => f.write_str("no port to thaw into"),
         }
@@ -119,17 +122,28 @@ impl fmt::Display for Problem {
         match self {
             Self::TooShort => f.write_str("shorter than any frozen shard"),
             Self::Magic => f.write_str("not a frozen shard"),
-            Self::Version { version, oldest_reader } => {
-                write!(f, "version {version}, for readers from version {oldest_reader} on")
+            Self::Version {
+                version,
+                oldest_reader,
+            } => {
+                write!(
+                    f,
+                    "version {version}, for readers from version {oldest_reader} on"
+                )
             }
             Self::Digest => f.write_str("the digest does not fit the bytes"),
             Self::Overlong { section, len } => {
-                write!(f, "section {section} of {len} octets reaches beyond the end")
+                write!(
+                    f,
+                    "section {section} of {len} octets reaches beyond the end"
+                )
             }
             Self::Missing { section } => write!(f, "section {section} missing"),
             Self::Repeated { section } => write!(f, "section {section} stands twice"),
             Self::Item { section, what } => write!(f, "item of section {section}: {what}"),
-            Self::Value { section, field } => write!(f, "field {field} of section {section} out of range"),
+            Self::Value { section, field } => {
+                write!(f, "field {field} of section {section} out of range")
+            }
         }
     }
 }

@@ -31,8 +31,12 @@ pub(super) fn begin_section(bytes: &mut Vec<u8>, id: u16) -> usize {
 
 /// Ends the section that began before `start`; says whether its length can be told.
 pub(super) fn end_section(bytes: &mut [u8], start: usize) -> bool {
-    let Ok(len) = u32::try_from(bytes.len() - start) else { return false };
-    let Some(place) = bytes.get_mut(start - 4..start) else { return false };
+    let Ok(len) = u32::try_from(bytes.len() - start) else {
+        return false;
+    };
+    let Some(place) = bytes.get_mut(start - 4..start) else {
+        return false;
+    };
     place.copy_from_slice(&len.to_be_bytes());
     true
 }
@@ -69,12 +73,21 @@ pub(super) fn open(bytes: &[u8]) -> Result<Sections<'_>, PartError> {
     let version = u16::from_be_bytes([v0, v1]);
     let oldest_reader = u16::from_be_bytes([o0, o1]);
     if version == 0 || oldest_reader > VERSION || oldest_reader > version {
-        return fail(MAGIC.len(), Problem::Version { version, oldest_reader });
+        return fail(
+            MAGIC.len(),
+            Problem::Version {
+                version,
+                oldest_reader,
+            },
+        );
     }
     if blake3::hash(signed).as_bytes() != digest {
         return fail(signed.len(), Problem::Digest);
     }
-    Ok(Sections { bytes: signed, at: HEAD_LEN })
+    Ok(Sections {
+        bytes: signed,
+        at: HEAD_LEN,
+    })
 }
 
 /// The sections of a frame, one after the other.
@@ -93,15 +106,28 @@ impl<'b> Iterator for Sections<'b> {
         // Whatever is wrong ends the walk.
         self.at = self.bytes.len();
         let Some((&[i0, i1, l0, l1, l2, l3], rest)) = rest.split_first_chunk() else {
-            return Some(Err(PartError { offset, problem: Problem::TooShort }));
+            return Some(Err(PartError {
+                offset,
+                problem: Problem::TooShort,
+            }));
         };
-        let (id, len) = (u16::from_be_bytes([i0, i1]), u32::from_be_bytes([l0, l1, l2, l3]));
+        let (id, len) = (
+            u16::from_be_bytes([i0, i1]),
+            u32::from_be_bytes([l0, l1, l2, l3]),
+        );
         let items = usize::try_from(len).ok().and_then(|len| rest.get(..len));
         let Some(items) = items else {
-            return Some(Err(PartError { offset, problem: Problem::Overlong { section: id, len } }));
+            return Some(Err(PartError {
+                offset,
+                problem: Problem::Overlong { section: id, len },
+            }));
         };
         let start = offset + 6;
         self.at = start + items.len();
-        Some(Ok(Section { id, offset: start, items }))
+        Some(Ok(Section {
+            id,
+            offset: start,
+            items,
+        }))
     }
 }

@@ -32,7 +32,8 @@ pub(crate) struct Part {
 pub(crate) fn read(bytes: &[u8]) -> Result<Part, PartError> {
     let mut headers: Vec<Header> = Vec::new();
     let mut totals: Vec<Totals> = Vec::new();
-    let (mut flows, mut traffic, mut drops, mut hits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut flows, mut traffic, mut drops, mut hits) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut meters, mut fragments, mut punts) = (Vec::new(), Vec::new(), Vec::new());
     for section in frame::open(bytes)? {
         let section = section?;
@@ -51,10 +52,22 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Part, PartError> {
     }
     let header = headers.pop().ok_or(PartError {
         offset: bytes.len(),
-        problem: Problem::Missing { section: Header::NAME },
+        problem: Problem::Missing {
+            section: Header::NAME,
+        },
     })?;
     let totals = totals.pop().unwrap_or_default();
-    Ok(Part { header, flows, totals, traffic, drops, hits, meters, fragments, punts })
+    Ok(Part {
+        header,
+        flows,
+        totals,
+        traffic,
+        drops,
+        hits,
+        meters,
+        fragments,
+        punts,
+    })
 }
 
 /// Reads a section's items; `fault` names the field of a value that no shard has.
@@ -71,11 +84,20 @@ where
         let start = decoder.position();
         let item: T = decoder.decode().map_err(|error| PartError {
             offset: section.offset + error.position().unwrap_or(start),
-            problem: Problem::Item { section: T::NAME, what: error.to_string() },
+            problem: Problem::Item {
+                section: T::NAME,
+                what: error.to_string(),
+            },
         })?;
         if let Some(field) = fault(&item) {
-            let problem = Problem::Value { section: T::NAME, field };
-            return Err(PartError { offset: section.offset + start, problem });
+            let problem = Problem::Value {
+                section: T::NAME,
+                field,
+            };
+            return Err(PartError {
+                offset: section.offset + start,
+                problem,
+            });
         }
         into.push(item);
     }
@@ -89,7 +111,10 @@ where
 {
     items(section, into, T::fault)?;
     if into.len() > 1 {
-        return Err(PartError { offset: section.offset, problem: Problem::Repeated { section: T::NAME } });
+        return Err(PartError {
+            offset: section.offset,
+            problem: Problem::Repeated { section: T::NAME },
+        });
     }
     Ok(())
 }
@@ -128,7 +153,9 @@ fn flow_fault(flow: &Flow) -> Option<&'static str> {
     if !flow.wire.as_ref().is_none_or(alike) {
         return Some("wire");
     }
-    flow.vni.is_some_and(|vni| rackweave_types::Vni::new(vni).is_err()).then_some("vni")
+    flow.vni
+        .is_some_and(|vni| rackweave_types::Vni::new(vni).is_err())
+        .then_some("vni")
 }
 
 fn cell_fault(cell: &Cell) -> Option<&'static str> {

@@ -55,7 +55,10 @@ fn plain_flow(protocol: u8) -> Flow {
 /// A shard with every field of every item set, and a connection in every TCP state.
 fn everything() -> Part {
     let translated = Flow {
-        wire: Some(View { local_port: 16_384, ..view_of(Ipv4Addr::new(198, 51, 100, 1).into(), v4(9)) }),
+        wire: Some(View {
+            local_port: 16_384,
+            ..view_of(Ipv4Addr::new(198, 51, 100, 1).into(), v4(9))
+        }),
         guest: view_of(v4(5), v4(9)),
         flags: flag::BEGAN_OUT
             | flag::SOURCE_NAT
@@ -73,9 +76,21 @@ fn everything() -> Part {
         peer: Some(Ipv6Addr::new(0xfd52, 0, 0, 0xff10, 0, 0, 0, 1).into()),
         ..plain_flow(17)
     };
-    let states = (0..16).map(|tcp| Flow { tcp, class: tcp % 4, ..plain_flow(6) });
+    let states = (0..16).map(|tcp| Flow {
+        tcp,
+        class: tcp % 4,
+        ..plain_flow(6)
+    });
     let (out, inbound) = (Direction::Out, Direction::In);
-    let cell = Cell { direction: out, bound: 64, cast: 2, network: 1, transport: 3, packets: 7, bytes: 448 };
+    let cell = Cell {
+        direction: out,
+        bound: 64,
+        cast: 2,
+        network: 1,
+        transport: 3,
+        packets: 7,
+        bytes: 448,
+    };
     let fragment = Fragment {
         direction: inbound,
         src: v4(1),
@@ -89,7 +104,11 @@ fn everything() -> Part {
         left: 1_000_000_000,
     };
     Part {
-        header: Header { index: 1, count: 2, layers: vec!["firewall".to_string(), "nat".to_string()] },
+        header: Header {
+            index: 1,
+            count: 2,
+            layers: vec!["firewall".to_string(), "nat".to_string()],
+        },
         flows: [translated].into_iter().chain(states).collect(),
         totals: Totals {
             received: [1, 2],
@@ -104,18 +123,52 @@ fn everything() -> Part {
             flows_evicted: 15,
             flows_cut: 16,
         },
-        traffic: vec![cell, Cell { direction: inbound, bound: u32::MAX, cast: 0, ..cell }],
-        drops: vec![Drops { direction: inbound, reason: "rule_denied".to_string(), count: 17 }],
+        traffic: vec![
+            cell,
+            Cell {
+                direction: inbound,
+                bound: u32::MAX,
+                cast: 0,
+                ..cell
+            },
+        ],
+        drops: vec![Drops {
+            direction: inbound,
+            reason: "rule_denied".to_string(),
+            count: 17,
+        }],
         hits: vec![
-            Hits { layer: 0, direction: out, rule: Some(u64::MAX), count: 18 },
-            Hits { layer: 1, direction: inbound, rule: None, count: 19 },
+            Hits {
+                layer: 0,
+                direction: out,
+                rule: Some(u64::MAX),
+                count: 18,
+            },
+            Hits {
+                layer: 1,
+                direction: inbound,
+                rule: None,
+                count: 19,
+            },
         ],
         meters: vec![
-            Meter { place: None, bytes_ahead: None, packets_ahead: Some(20) },
-            Meter { place: Some(3), bytes_ahead: Some(21), packets_ahead: None },
+            Meter {
+                place: None,
+                bytes_ahead: None,
+                packets_ahead: Some(20),
+            },
+            Meter {
+                place: Some(3),
+                bytes_ahead: Some(21),
+                packets_ahead: None,
+            },
         ],
         fragments: vec![fragment],
-        punts: vec![Punted { queue: 1, direction: out, bytes: Box::new([1, 2, 3]) }],
+        punts: vec![Punted {
+            queue: 1,
+            direction: out,
+            bytes: Box::new([1, 2, 3]),
+        }],
     }
 }
 
@@ -141,7 +194,11 @@ fn bytes_of_the_first_version_are_read_for_ever() {
 
 #[test]
 fn the_first_version_is_what_is_written() {
-    assert_eq!(write(&everything()), FIRST_VERSION, "a change of the form is a new version");
+    assert_eq!(
+        write(&everything()),
+        FIRST_VERSION,
+        "a change of the form is a new version"
+    );
 }
 
 /// The bytes as a next version would write them: it knows more sections, and more fields of every item.
@@ -180,7 +237,17 @@ fn extended(decoder: &mut Decoder<'_>, into: &mut Vec<u8>) {
     for _ in fields..FIELDS {
         encoder.null().unwrap();
     }
-    encoder.u64(u64::MAX).unwrap().array(1).unwrap().map(1).unwrap().u8(1).unwrap().null().unwrap();
+    encoder
+        .u64(u64::MAX)
+        .unwrap()
+        .array(1)
+        .unwrap()
+        .map(1)
+        .unwrap()
+        .u8(1)
+        .unwrap()
+        .null()
+        .unwrap();
     encoder.str("new").unwrap();
 }
 
@@ -194,7 +261,16 @@ fn a_version_that_takes_something_away_is_refused() {
     let mut bytes = FIRST_VERSION[..FIRST_VERSION.len() - 32].to_vec();
     bytes[8..12].copy_from_slice(&[0, 3, 0, 2]);
     let error = read(&frame::seal(bytes)).unwrap_err();
-    assert_eq!(error, PartError { offset: 8, problem: Problem::Version { version: 3, oldest_reader: 2 } });
+    assert_eq!(
+        error,
+        PartError {
+            offset: 8,
+            problem: Problem::Version {
+                version: 3,
+                oldest_reader: 2
+            }
+        }
+    );
 }
 
 fn sections(parts: &[(u16, u32, &[u8])]) -> Vec<u8> {
@@ -217,17 +293,31 @@ fn what_is_wrong_is_named_with_its_place() {
         (Vec::new(), 0, Problem::TooShort),
         (vec![0; 64], 0, Problem::Magic),
         (sections(&[]), 44, missing),
-        (sections(&[(9, 5, &[])]), 12, Problem::Overlong { section: 9, len: 5 }),
-        (sections(&[SHARD, SHARD]), 28, Problem::Repeated { section: "shard" }),
+        (
+            sections(&[(9, 5, &[])]),
+            12,
+            Problem::Overlong { section: 9, len: 5 },
+        ),
+        (
+            sections(&[SHARD, SHARD]),
+            28,
+            Problem::Repeated { section: "shard" },
+        ),
         (
             sections(&[(1, 4, &[0x83, 1, 1, 0x80])]),
             18,
-            Problem::Value { section: "shard", field: "index" },
+            Problem::Value {
+                section: "shard",
+                field: "index",
+            },
         ),
         (
             sections(&[(1, 4, &[0x83, 0, 3, 0x80])]),
             18,
-            Problem::Value { section: "shard", field: "count" },
+            Problem::Value {
+                section: "shard",
+                field: "count",
+            },
         ),
     ];
     for (bytes, offset, problem) in cases {
@@ -235,7 +325,16 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let flow = [0x83, 6, 0x01, 0x02];
     let error = read(&sections(&[SHARD, (2, 4, &flow)])).unwrap_err();
-    assert!(matches!(error.problem, Problem::Item { section: "flows", .. }), "{error}");
+    assert!(
+        matches!(
+            error.problem,
+            Problem::Item {
+                section: "flows",
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(error.offset, 30, "the field that is no view: {error}");
 }
 
@@ -244,7 +343,13 @@ fn families_do_not_mix() {
     let mut part = everything();
     part.flows[0].wire = Some(view_of(v4(1), v6(1)));
     let error = read(&write(&part)).unwrap_err();
-    assert_eq!(error.problem, Problem::Value { section: "flows", field: "wire" });
+    assert_eq!(
+        error.problem,
+        Problem::Value {
+            section: "flows",
+            field: "wire"
+        }
+    );
 }
 
 #[test]

@@ -57,7 +57,9 @@ items! {
 
 impl Writer {
     pub(crate) fn new() -> Self {
-        Self { bytes: frame::begin() }
+        Self {
+            bytes: frame::begin(),
+        }
     }
 
     /// Writes the section of these items; more than 4 GiB of them become several sections, which are read as one.

@@ -46,7 +46,11 @@ pub fn execute(
     if !packet.is_plain() || !entry.flow.matches(&packet.key()) || !holds(entry, &packet) {
         return None;
     }
-    let tcp_flags = if packet.parsed.protocol == protocol::TCP { packet.parsed.tcp_flags } else { 0 };
+    let tcp_flags = if packet.parsed.protocol == protocol::TCP {
+        packet.parsed.tcp_flags
+    } else {
+        0
+    };
     if tcp_flags & STATE_FLAGS != 0 {
         return None;
     }
@@ -57,7 +61,9 @@ pub fn execute(
             transform::unwrap(&mut done, outer, &packet.parsed, entry.guest_mtu);
             transform::inbound(&entry.flow, outer, &packet.parsed, &mut done).ok()?;
         }
-        None => transform::outbound(&entry.flow, &entry.template, &packet.parsed, &mut done).ok()?,
+        None => {
+            transform::outbound(&entry.flow, &entry.template, &packet.parsed, &mut done).ok()?
+        }
     }
     *frame = done;
     Some(Executed {

@@ -96,7 +96,8 @@ impl Ledger {
     /// By how much the last use of this record is set ahead, in nanoseconds: by the lag while it is away.
     pub(crate) fn ahead(&self, number: u32) -> u64 {
         let stay = self.current.get(&number).and_then(|id| self.stays.get(id));
-        stay.filter(|stay| stay.stage != Stage::Waiting).map_or(0, |stay| stay.lag)
+        stay.filter(|stay| stay.stage != Stage::Waiting)
+            .map_or(0, |stay| stay.lag)
     }
 
     /// Whether nothing is out and nothing will be.
@@ -131,10 +132,14 @@ impl Ledger {
     /// to get its place. One step of a walk that goes round.
     pub(crate) fn turn(&mut self, now: Instant) -> Option<(u32, Instant)> {
         let id = self.turns.pop_front()?;
-        self.stays.get(&id).filter(|stay| stay.stage == Stage::Out)?;
+        self.stays
+            .get(&id)
+            .filter(|stay| stay.stage == Stage::Out)?;
         self.turns.push_back(id);
         let wait = self.policy.idle.saturating_add(self.policy.lag);
-        let since = now.nanos().checked_sub(u64::try_from(wait.as_nanos()).ok()?)?;
+        let since = now
+            .nanos()
+            .checked_sub(u64::try_from(wait.as_nanos()).ok()?)?;
         Some((self.record(id)?, Instant::from_nanos(since)))
     }
 
@@ -144,7 +149,10 @@ impl Ledger {
             return;
         }
         self.round = self.round.wrapping_add(1);
-        let id = OffloadId { flow, round: self.round };
+        let id = OffloadId {
+            flow,
+            round: self.round,
+        };
         let stay = Stay {
             stage: Stage::Waiting,
             queued: true,
@@ -162,8 +170,12 @@ impl Ledger {
 
     /// Notes what the executor is now given of an announced connection; tells it anew where it is something else.
     pub(crate) fn compare(&mut self, number: u32, print: u64) {
-        let Some(id) = self.current.get(&number) else { return };
-        let Some(stay) = self.stays.get_mut(id) else { return };
+        let Some(id) = self.current.get(&number) else {
+            return;
+        };
+        let Some(stay) = self.stays.get_mut(id) else {
+            return;
+        };
         if stay.print != print && !stay.queued {
             stay.queued = true;
             self.queue.push_back(*id);
@@ -181,7 +193,10 @@ impl Ledger {
 
     /// Calls all back: what they were compiled for is over.
     pub(crate) fn revoke_all(&mut self) {
-        let mut current = core::mem::replace(&mut self.current, HashMap::with_hasher(*self.stays.hasher()));
+        let mut current = core::mem::replace(
+            &mut self.current,
+            HashMap::with_hasher(*self.stays.hasher()),
+        );
         current.retain(|_, id| self.call_back(*id));
         self.current = current;
     }
@@ -195,7 +210,9 @@ impl Ledger {
 
     /// Whether the stay goes on until the executor is told; one that was never announced just ends.
     fn call_back(&mut self, id: OffloadId) -> bool {
-        let Some(stay) = self.stays.get_mut(&id) else { return false };
+        let Some(stay) = self.stays.get_mut(&id) else {
+            return false;
+        };
         match stay.stage {
             Stage::Waiting => {
                 self.stays.remove(&id);
@@ -214,7 +231,9 @@ impl Ledger {
     /// What is to be done next.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Due> {
         while let Some(id) = self.queue.pop_front() {
-            let Some(stay) = self.stays.get_mut(&id) else { continue };
+            let Some(stay) = self.stays.get_mut(&id) else {
+                continue;
+            };
             stay.queued = false;
             match stay.stage {
                 Stage::Waiting => return Some(Due::Announce(id)),
@@ -243,7 +262,12 @@ impl Ledger {
 
     /// Forgets ids of stays that have ended, where they have become more than those of stays that go on.
     fn forget_ended(&mut self) {
-        let Self { stays, turns, returning, .. } = self;
+        let Self {
+            stays,
+            turns,
+            returning,
+            ..
+        } = self;
         let most = stays.len() * 2 + 16;
         if turns.len() > most {
             turns.retain(|id| stays.contains_key(id));
@@ -283,7 +307,11 @@ impl Ledger {
             return None;
         }
         stay.sequence = report.sequence;
-        let mut news = News { counts: stay.counts, tcp_flags: [0; 2], kind: stay.kind };
+        let mut news = News {
+            counts: stay.counts,
+            tcp_flags: [0; 2],
+            kind: stay.kind,
+        };
         for side in 0..2 {
             news.counts[side] = report.counts[side].beyond(&stay.counts[side]);
             stay.counts[side] = stay.counts[side].highest(&report.counts[side]);

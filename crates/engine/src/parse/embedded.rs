@@ -25,7 +25,11 @@ impl Embedded {
         let l3 = usize::from(parsed.l4) + 8;
         let end = usize::try_from(parsed.end).ok()?;
         let bytes = bytes.get(..end)?;
-        let mut embedded = if parsed.is_v4() { ipv4(bytes, l3)? } else { ipv6(bytes, l3)? };
+        let mut embedded = if parsed.is_v4() {
+            ipv4(bytes, l3)?
+        } else {
+            ipv6(bytes, l3)?
+        };
         let l4 = embedded.l4;
         match embedded.protocol {
             protocol::TCP | protocol::UDP => {
@@ -35,8 +39,12 @@ impl Embedded {
             protocol::ICMP | protocol::ICMPV6 => {
                 let id = be16(bytes, l4 + 4)?;
                 match (embedded.protocol, *bytes.get(l4)?) {
-                    (protocol::ICMP, 8 | 13 | 15 | 17) | (protocol::ICMPV6, 128) => embedded.src_port = id,
-                    (protocol::ICMP, 0 | 14 | 16 | 18) | (protocol::ICMPV6, 129) => embedded.dst_port = id,
+                    (protocol::ICMP, 8 | 13 | 15 | 17) | (protocol::ICMPV6, 128) => {
+                        embedded.src_port = id
+                    }
+                    (protocol::ICMP, 0 | 14 | 16 | 18) | (protocol::ICMPV6, 129) => {
+                        embedded.dst_port = id
+                    }
                     _ => return None,
                 }
             }
@@ -52,7 +60,14 @@ impl Embedded {
             Direction::In => (self.src, self.dst, self.src_port, self.dst_port),
             Direction::Out => (self.dst, self.src, self.dst_port, self.src_port),
         };
-        FlowKey { direction, local, remote, local_port, remote_port, protocol: self.protocol }
+        FlowKey {
+            direction,
+            local,
+            remote,
+            local_port,
+            remote_port,
+            protocol: self.protocol,
+        }
     }
 }
 
@@ -67,8 +82,12 @@ fn ipv4(bytes: &[u8], l3: usize) -> Option<Embedded> {
         v4: true,
         l3,
         l4: l3 + header_len,
-        src: Addr::v4(u32::from_be_bytes([header[12], header[13], header[14], header[15]])),
-        dst: Addr::v4(u32::from_be_bytes([header[16], header[17], header[18], header[19]])),
+        src: Addr::v4(u32::from_be_bytes([
+            header[12], header[13], header[14], header[15],
+        ])),
+        dst: Addr::v4(u32::from_be_bytes([
+            header[16], header[17], header[18], header[19],
+        ])),
         protocol: header[9],
         src_port: 0,
         dst_port: 0,
@@ -81,11 +100,24 @@ fn ipv6(bytes: &[u8], l3: usize) -> Option<Embedded> {
     if next == protocol::FRAGMENT {
         // Only the first fragment tells the ports.
         let first = be16(bytes, l4 + 2)? & 0xfff8 == 0;
-        (next, l4) = if first { (*bytes.get(l4)?, l4 + 8) } else { return None };
+        (next, l4) = if first {
+            (*bytes.get(l4)?, l4 + 8)
+        } else {
+            return None;
+        };
     }
     let (src, dst) = (addr6(header, 8)?, addr6(header, 24)?);
     if header[0] >> 4 != 6 || src.is_v4() || dst.is_v4() {
         return None;
     }
-    Some(Embedded { v4: false, l3, l4, src, dst, protocol: next, src_port: 0, dst_port: 0 })
+    Some(Embedded {
+        v4: false,
+        l3,
+        l4,
+        src,
+        dst,
+        protocol: next,
+        src_port: 0,
+        dst_port: 0,
+    })
 }

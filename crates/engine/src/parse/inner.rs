@@ -4,7 +4,8 @@ use rackweave_types::MacAddr;
 use rackweave_wire::checksum;
 
 use super::{
-    ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Fragment, Parsed, neighbor, protocol,
+    ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Fragment, Parsed, neighbor,
+    protocol,
 };
 use crate::addr::Addr;
 use crate::drop_reason::DropReason;
@@ -78,15 +79,23 @@ fn ipv4(bytes: &[u8], parsed: &mut Parsed) -> Result<(), DropReason> {
     if total > packet.len() {
         return Err(DropReason::Truncated);
     }
-    let sum = if header_len == 20 { sum_of_20(header) } else { checksum::sum(&packet[..header_len]) };
+    let sum = if header_len == 20 {
+        sum_of_20(header)
+    } else {
+        checksum::sum(&packet[..header_len])
+    };
     if sum != 0xffff {
         return Err(DropReason::Ipv4Checksum);
     }
     parsed.tos = header[1];
     parsed.ttl = header[8];
     parsed.protocol = header[9];
-    parsed.src = Addr::v4(u32::from_be_bytes([header[12], header[13], header[14], header[15]]));
-    parsed.dst = Addr::v4(u32::from_be_bytes([header[16], header[17], header[18], header[19]]));
+    parsed.src = Addr::v4(u32::from_be_bytes([
+        header[12], header[13], header[14], header[15],
+    ]));
+    parsed.dst = Addr::v4(u32::from_be_bytes([
+        header[16], header[17], header[18], header[19],
+    ]));
     parsed.l4 = parsed.l3 + u16::from(header[0] & 0xf) * 4;
     parsed.end = u32::from(parsed.l3) + u32::from(u16::from_be_bytes([header[2], header[3]]));
     let place = u16::from_be_bytes([header[6], header[7]]);
@@ -101,7 +110,10 @@ fn ipv4(bytes: &[u8], parsed: &mut Parsed) -> Result<(), DropReason> {
 #[inline(always)]
 fn sum_of_20(header: &[u8; 20]) -> u16 {
     let (words, _) = header.as_chunks::<4>();
-    let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    let sum: u64 = words
+        .iter()
+        .map(|word| u64::from(u32::from_ne_bytes(*word)))
+        .sum();
     // Five words of 32 bits sum to less than 2^35: folding three times leaves 16 bits.
     let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
@@ -291,15 +303,22 @@ pub(crate) const fn checksum_offset(protocol: u8) -> Option<u16> {
 
 /// See [`Parsed::segments`].
 pub(super) fn segments(parsed: &Parsed, bytes: &[u8], segment: Option<Segment>) -> (u64, u32) {
-    let Some(segment) = segment else { return (1, parsed.ip_len()) };
+    let Some(segment) = segment else {
+        return (1, parsed.ip_len());
+    };
     let header_len = match segment.kind {
         // The data offset counts words; it was checked when the header was read.
-        SegmentKind::Tcp => bytes.get(usize::from(parsed.l4) + 12).map_or(20, |offset| u32::from(offset >> 4) * 4),
+        SegmentKind::Tcp => bytes
+            .get(usize::from(parsed.l4) + 12)
+            .map_or(20, |offset| u32::from(offset >> 4) * 4),
         SegmentKind::Udp => 8,
     };
     let payload_at = u32::from(parsed.l4) + header_len;
     let payload = parsed.end.saturating_sub(payload_at);
     let size = u32::from(segment.size.max(1));
     let headers = payload_at - u32::from(parsed.l3);
-    (u64::from(payload.div_ceil(size).max(1)), headers + payload.min(size))
+    (
+        u64::from(payload.div_ceil(size).max(1)),
+        headers + payload.min(size),
+    )
 }

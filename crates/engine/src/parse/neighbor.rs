@@ -38,7 +38,9 @@ pub(super) fn discovery(message: &[u8], parsed: &mut Parsed) -> Result<(), DropR
         }
         _ => 40,
     };
-    let mut options = message.get(options_at..).ok_or(DropReason::NeighborDiscovery)?;
+    let mut options = message
+        .get(options_at..)
+        .ok_or(DropReason::NeighborDiscovery)?;
     while !options.is_empty() {
         let len = options.get(1).map_or(0, |units| usize::from(*units) * 8);
         // "All included options have a length that is greater than zero."

@@ -65,7 +65,9 @@ pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
         len: u16::try_from(OUTER_LEN + options_len).map_err(|_| DropReason::GeneveHeader)?,
     };
     if options_len > 0 {
-        let options = bytes.get(OUTER_LEN..OUTER_LEN + options_len).ok_or(DropReason::GeneveHeader)?;
+        let options = bytes
+            .get(OUTER_LEN..OUTER_LEN + options_len)
+            .ok_or(DropReason::GeneveHeader)?;
         read_options(options, &mut outer)?;
     }
     Ok(outer)
@@ -88,8 +90,12 @@ fn read_options(mut options: &[u8], outer: &mut Outer) -> Result<(), DropReason>
         let data = options.get(4..4 + len).ok_or(DropReason::GeneveHeader)?;
         let class = u16::from_be_bytes([head[0], head[1]]);
         match (class, head[2]) {
-            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_EXTERNAL) if len == 0 => outer.external = true,
-            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_MSS) => outer.mss = be16(data, 0),
+            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_EXTERNAL) if len == 0 => {
+                outer.external = true
+            }
+            (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_MSS) => {
+                outer.mss = be16(data, 0)
+            }
             (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_SOURCE) => {
                 outer.source = data.first_chunk().copied().map(u64::from_be_bytes);
             }

@@ -104,7 +104,11 @@ impl Action {
     pub const fn ends(&self) -> bool {
         matches!(
             self,
-            Self::Allow | Self::AllowStateful | Self::Deny { .. } | Self::Hairpin(_) | Self::Punt { .. }
+            Self::Allow
+                | Self::AllowStateful
+                | Self::Deny { .. }
+                | Self::Hairpin(_)
+                | Self::Punt { .. }
         )
     }
 }

@@ -5,7 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::validate::{self, ProgramError};
-use super::{Action, Layer, MeterSpec, NatPool, ProgramSpec, Rule, RuleId, RuleSet, Timeouts, Underlay};
+use super::{
+    Action, Layer, MeterSpec, NatPool, ProgramSpec, Rule, RuleId, RuleSet, Timeouts, Underlay,
+};
 use crate::classify::Classifier;
 use crate::direction::Direction;
 use crate::fields::Fields;
@@ -63,10 +65,17 @@ impl Program {
     ///
     /// # Errors
     /// The first thing that is wrong, with layer, rule and field.
-    pub fn compile(spec: &ProgramSpec, tables: Vec<Arc<MappingTable>>) -> Result<Self, ProgramError> {
+    pub fn compile(
+        spec: &ProgramSpec,
+        tables: Vec<Arc<MappingTable>>,
+    ) -> Result<Self, ProgramError> {
         validate::validate(spec, tables.len())?;
         let mut counters = 0;
-        let layers = spec.layers.iter().map(|layer| CompiledLayer::new(layer, &mut counters)).collect();
+        let layers = spec
+            .layers
+            .iter()
+            .map(|layer| CompiledLayer::new(layer, &mut counters))
+            .collect();
         Ok(Self {
             layers,
             tables,
@@ -84,7 +93,10 @@ impl Program {
     /// Where the program has no table of that number.
     pub fn with_table(&self, index: u16, table: Arc<MappingTable>) -> Result<Self, NoSuchTable> {
         let mut program = self.clone();
-        let place = program.tables.get_mut(usize::from(index)).ok_or(NoSuchTable(index))?;
+        let place = program
+            .tables
+            .get_mut(usize::from(index))
+            .ok_or(NoSuchTable(index))?;
         *place = table;
         Ok(program)
     }
@@ -132,17 +144,24 @@ impl Program {
 
     /// How many rule counters the program needs: one for each rule and one for each default.
     pub(crate) fn counters(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.inbound.first_counter + layer.inbound.rules.len() + 1)
+        self.layers.last().map_or(0, |layer| {
+            layer.inbound.first_counter + layer.inbound.rules.len() + 1
+        })
     }
 
     /// Where each rule's counter is: layer, direction, rule (`None` is the default), place.
-    pub(crate) fn counter_places(&self) -> impl Iterator<Item = (usize, Direction, Option<RuleId>, usize)> {
+    pub(crate) fn counter_places(
+        &self,
+    ) -> impl Iterator<Item = (usize, Direction, Option<RuleId>, usize)> {
         self.layers.iter().enumerate().flat_map(|(index, layer)| {
-            [Direction::Out, Direction::In].into_iter().flat_map(move |direction| {
-                let set = layer.set(direction);
-                let ids = set.rules.iter().map(|rule| Some(rule.id)).chain([None]);
-                ids.enumerate().map(move |(at, id)| (index, direction, id, set.first_counter + at))
-            })
+            [Direction::Out, Direction::In]
+                .into_iter()
+                .flat_map(move |direction| {
+                    let set = layer.set(direction);
+                    let ids = set.rules.iter().map(|rule| Some(rule.id)).chain([None]);
+                    ids.enumerate()
+                        .map(move |(at, id)| (index, direction, id, set.first_counter + at))
+                })
         })
     }
 }
@@ -151,7 +170,12 @@ impl Program {
 /// packets are shown to the layers.
 fn inbound_mtu(spec: &ProgramSpec) -> u32 {
     let sets = spec.layers.iter().map(|layer| &layer.inbound);
-    let lists = sets.flat_map(|set| set.rules.iter().map(|rule| &rule.actions).chain([&set.default]));
+    let lists = sets.flat_map(|set| {
+        set.rules
+            .iter()
+            .map(|rule| &rule.actions)
+            .chain([&set.default])
+    });
     let limits = lists.flatten().filter_map(|action| match action {
         Action::Mtu { mtu, .. } => Some(u32::from(*mtu)),
         _ => None,
@@ -191,7 +215,10 @@ impl CompiledLayer {
 
 impl CompiledSet {
     fn new(set: &RuleSet, counters: &mut usize) -> Self {
-        let compile = |rule: &Rule| CompiledRule { id: rule.id, actions: rule.actions.as_slice().into() };
+        let compile = |rule: &Rule| CompiledRule {
+            id: rule.id,
+            actions: rule.actions.as_slice().into(),
+        };
         let first_counter = *counters;
         *counters += set.rules.len() + 1;
         Self {
@@ -204,10 +231,21 @@ impl CompiledSet {
 
     /// The first rule that matches, or the default.
     pub(crate) fn find(&self, fields: &Fields) -> Found<'_> {
-        let place = self.classifier.lookup(fields).and_then(|place| usize::try_from(place).ok());
+        let place = self
+            .classifier
+            .lookup(fields)
+            .and_then(|place| usize::try_from(place).ok());
         if let Some((place, rule)) = place.and_then(|place| Some((place, self.rules.get(place)?))) {
-            return Found { rule: Some(rule.id), actions: &rule.actions, counter: self.first_counter + place };
+            return Found {
+                rule: Some(rule.id),
+                actions: &rule.actions,
+                counter: self.first_counter + place,
+            };
         }
-        Found { rule: None, actions: &self.default, counter: self.first_counter + self.rules.len() }
+        Found {
+            rule: None,
+            actions: &self.default,
+            counter: self.first_counter + self.rules.len(),
+        }
     }
 }

@@ -123,6 +123,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flows: 65_536, fragments: 256, punts: 256, replies_per_second: 1_000 }
+        Self {
+            flows: 65_536,
+            fragments: 256,
+            punts: 256,
+            replies_per_second: 1_000,
+        }
     }
 }

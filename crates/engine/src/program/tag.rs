@@ -18,7 +18,11 @@ impl Tag {
     /// # Errors
     /// Where the number is above [`Tag::MAX`].
     pub const fn new(number: u8) -> Result<Self, TagError> {
-        if number > Self::MAX { Err(TagError(number)) } else { Ok(Self(number)) }
+        if number > Self::MAX {
+            Err(TagError(number))
+        } else {
+            Ok(Self(number))
+        }
     }
 
     /// A tag of the caller's own: the bound is checked when the caller is built.

@@ -68,7 +68,9 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LayerCount(count) => write!(f, "{count} layers; 1 to {} may be", ProgramSpec::MAX_LAYERS),
+            Self::LayerCount(count) => {
+                write!(f, "{count} layers; 1 to {} may be", ProgramSpec::MAX_LAYERS)
+            }
             Self::LayerName => f.write_str("layer name empty or used twice"),
             Self::DuplicateRule => f.write_str("rule id used twice in its set"),
             Self::ActionsEnd => f.write_str(
@@ -78,15 +80,23 @@ impl fmt::Display for Problem {
             Self::NoSuchTable(index) => write!(f, "there is no mapping table {index}"),
             Self::NoSuchPool(index) => write!(f, "there is no pool {index}"),
             Self::NoSuchMeter(index) => write!(f, "there is no meter {index}"),
-            Self::MeterTwice => f.write_str("only one layer of a direction may meter, and a packet only once"),
+            Self::MeterTwice => {
+                f.write_str("only one layer of a direction may meter, and a packet only once")
+            }
             Self::Contradiction(what) => write!(f, "no packet can match: {what}"),
             Self::FamilyMismatch => f.write_str("addresses of one family needed"),
-            Self::MappedAddress => f.write_str("an ipv4-mapped ipv6 address stands for ipv4: write it as ipv4"),
+            Self::MappedAddress => {
+                f.write_str("an ipv4-mapped ipv6 address stands for ipv4: write it as ipv4")
+            }
             Self::EmptyGroup => f.write_str("a group needs at least one target"),
-            Self::PortBlock => f.write_str("a block of ports is an aligned power of two of at most 32768"),
+            Self::PortBlock => {
+                f.write_str("a block of ports is an aligned power of two of at most 32768")
+            }
             Self::MtuTooSmall(mtu) => write!(f, "mtu {mtu} is below 68"),
             Self::NotIp => f.write_str("the ethernet type is not of the prefix's family"),
-            Self::Burst => f.write_str("a limited rate needs a burst of at least one packet (65535 octets)"),
+            Self::Burst => {
+                f.write_str("a limited rate needs a burst of at least one packet (65535 octets)")
+            }
             Self::TranslatedTwice => f.write_str("one address translation for a list of actions"),
             Self::Responder(error) => error.fmt(f),
         }
@@ -103,12 +113,20 @@ impl core::error::Error for ProgramError {}
 
 /// Checks everything; the first fault found is told.
 pub(super) fn validate(spec: &ProgramSpec, tables: usize) -> Result<(), ProgramError> {
-    let at = |place: &str, problem| Err(ProgramError { place: place.into(), problem });
+    let at = |place: &str, problem| {
+        Err(ProgramError {
+            place: place.into(),
+            problem,
+        })
+    };
     if spec.layers.is_empty() || spec.layers.len() > ProgramSpec::MAX_LAYERS {
         return at("layers", Problem::LayerCount(spec.layers.len()));
     }
     for (index, pool) in spec.pools.iter().enumerate() {
-        block(pool).map_err(|problem| ProgramError { place: format!("pools[{index}]"), problem })?;
+        block(pool).map_err(|problem| ProgramError {
+            place: format!("pools[{index}]"),
+            problem,
+        })?;
     }
     for (index, meter) in spec.meters.iter().enumerate() {
         let bytes = meter.bytes_per_second.is_some() && meter.burst_bytes < 65_535;
@@ -125,7 +143,12 @@ pub(super) fn validate(spec: &ProgramSpec, tables: usize) -> Result<(), ProgramE
             return at(&place, Problem::LayerName);
         }
         for direction in [Direction::Out, Direction::In] {
-            let mut check = Check { spec, tables, direction, meters: false };
+            let mut check = Check {
+                spec,
+                tables,
+                direction,
+                meters: false,
+            };
             check.layer(layer, &place)?;
             let before = &mut metering[usize::from(direction == Direction::In)];
             if check.meters && before.replace(index).is_some() {
@@ -137,7 +160,9 @@ pub(super) fn validate(spec: &ProgramSpec, tables: usize) -> Result<(), ProgramE
 }
 
 fn block(pool: &NatPool) -> Result<(), Problem> {
-    let aligned = pool.ports.is_power_of_two() && pool.ports <= 32_768 && pool.first_port.is_multiple_of(pool.ports);
+    let aligned = pool.ports.is_power_of_two()
+        && pool.ports <= 32_768
+        && pool.first_port.is_multiple_of(pool.ports);
     if !aligned {
         return Err(Problem::PortBlock);
     }
@@ -169,26 +194,46 @@ impl Check<'_> {
         for (index, rule) in set.rules.iter().enumerate() {
             let place = format!("{place}.{name}.rules[{index}]");
             if !ids.insert(rule.id) {
-                return Err(ProgramError { place: format!("{place}.id"), problem: Problem::DuplicateRule });
+                return Err(ProgramError {
+                    place: format!("{place}.id"),
+                    problem: Problem::DuplicateRule,
+                });
             }
-            matches(&rule.matches)
-                .map_err(|(field, problem)| ProgramError { place: format!("{place}.match.{field}"), problem })?;
+            matches(&rule.matches).map_err(|(field, problem)| ProgramError {
+                place: format!("{place}.match.{field}"),
+                problem,
+            })?;
             self.actions(&rule.actions)
-                .map_err(|(at, problem)| ProgramError { place: format!("{place}.actions[{at}]"), problem })?;
+                .map_err(|(at, problem)| ProgramError {
+                    place: format!("{place}.actions[{at}]"),
+                    problem,
+                })?;
         }
         self.actions(&set.default)
-            .map_err(|(at, problem)| ProgramError { place: format!("{place}.{name}.default[{at}]"), problem })
+            .map_err(|(at, problem)| ProgramError {
+                place: format!("{place}.{name}.default[{at}]"),
+                problem,
+            })
     }
 
     fn actions(&mut self, actions: &[Action]) -> Result<(), (usize, Problem)> {
-        let last = actions.len().checked_sub(1).ok_or((0, Problem::ActionsEnd))?;
+        let last = actions
+            .len()
+            .checked_sub(1)
+            .ok_or((0, Problem::ActionsEnd))?;
         let mut metered = false;
         let mut translated = false;
         for (index, action) in actions.iter().enumerate() {
             if action.ends() != (index == last) {
                 return Err((index, Problem::ActionsEnd));
             }
-            let twice = |flag: &mut bool, problem| if core::mem::replace(flag, true) { Err(problem) } else { Ok(()) };
+            let twice = |flag: &mut bool, problem| {
+                if core::mem::replace(flag, true) {
+                    Err(problem)
+                } else {
+                    Ok(())
+                }
+            };
             match action {
                 Action::Meter { .. } => {
                     self.meters = true;
@@ -207,8 +252,12 @@ impl Check<'_> {
 
     fn action(&self, action: &Action) -> Result<(), Problem> {
         match action {
-            Action::Select(Select::Group(targets)) if targets.is_empty() => Err(Problem::EmptyGroup),
-            Action::Select(Select::MappingOrGroup { group, .. }) if group.is_empty() => Err(Problem::EmptyGroup),
+            Action::Select(Select::Group(targets)) if targets.is_empty() => {
+                Err(Problem::EmptyGroup)
+            }
+            Action::Select(Select::MappingOrGroup { group, .. }) if group.is_empty() => {
+                Err(Problem::EmptyGroup)
+            }
             Action::Select(Select::Mapping { table } | Select::MappingOrGroup { table, .. })
             | Action::VerifySource { table } => {
                 if matches!(action, Action::VerifySource { .. }) {
@@ -234,12 +283,20 @@ impl Check<'_> {
     }
 
     fn only(&self, direction: Direction) -> Result<(), Problem> {
-        if self.direction == direction { Ok(()) } else { Err(Problem::WrongDirection(self.direction)) }
+        if self.direction == direction {
+            Ok(())
+        } else {
+            Err(Problem::WrongDirection(self.direction))
+        }
     }
 }
 
 fn index(index: u16, count: usize, problem: fn(u16) -> Problem) -> Result<(), Problem> {
-    if usize::from(index) < count { Ok(()) } else { Err(problem(index)) }
+    if usize::from(index) < count {
+        Ok(())
+    } else {
+        Err(problem(index))
+    }
 }
 
 /// Checks that some packet can match.
@@ -253,7 +310,11 @@ fn matches(matches: &Match) -> Result<(), (&'static str, Problem)> {
             return Err((field, Problem::MappedAddress));
         }
         if let (Some(ether_type), Some(v4)) = (matches.ether_type, family(net)) {
-            let fits = if v4 { matches!(ether_type, 0x0800 | 0x0806) } else { ether_type == 0x86dd };
+            let fits = if v4 {
+                matches!(ether_type, 0x0800 | 0x0806)
+            } else {
+                ether_type == 0x86dd
+            };
             if !fits {
                 return Err((field, Problem::NotIp));
             }
@@ -267,13 +328,18 @@ fn matches(matches: &Match) -> Result<(), (&'static str, Problem)> {
     let ports = matches.src_port.is_some() || matches.dst_port.is_some();
     let icmp = matches.icmp_type.is_some() || matches.icmp_code.is_some();
     match matches.protocol {
-        _ if ports && icmp => Err(("icmp_type", Problem::Contradiction("ports and an icmp type"))),
-        Some(protocol) if ports && !matches!(protocol, 6 | 17) => {
-            Err(("protocol", Problem::Contradiction("ports of a protocol other than tcp and udp")))
-        }
-        Some(protocol) if icmp && !matches!(protocol, 1 | 58) => {
-            Err(("protocol", Problem::Contradiction("an icmp type of another protocol")))
-        }
+        _ if ports && icmp => Err((
+            "icmp_type",
+            Problem::Contradiction("ports and an icmp type"),
+        )),
+        Some(protocol) if ports && !matches!(protocol, 6 | 17) => Err((
+            "protocol",
+            Problem::Contradiction("ports of a protocol other than tcp and udp"),
+        )),
+        Some(protocol) if icmp && !matches!(protocol, 1 | 58) => Err((
+            "protocol",
+            Problem::Contradiction("an icmp type of another protocol"),
+        )),
         _ => Ok(()),
     }
 }

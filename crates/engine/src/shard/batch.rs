@@ -24,7 +24,11 @@ pub(super) struct Read {
 }
 
 impl Read {
-    pub(super) const NOTHING: Self = Self { packet: Packet::NOTHING, outcome: Ok(()), hash: 0 };
+    pub(super) const NOTHING: Self = Self {
+        packet: Packet::NOTHING,
+        outcome: Ok(()),
+        hash: 0,
+    };
 
     /// Whether the packet's connection can be looked up right away.
     #[inline]
@@ -52,12 +56,15 @@ impl Shard {
             for read in batch.iter().take(AHEAD) {
                 self.prefetch_record(read);
             }
-            for (at, ((read, frame), verdict)) in batch.iter().zip(frames).zip(verdicts).enumerate() {
+            for (at, ((read, frame), verdict)) in batch.iter().zip(frames).zip(verdicts).enumerate()
+            {
                 if let Some(read) = batch.get(at + AHEAD) {
                     self.prefetch_record(read);
                 }
                 *verdict = match read.outcome {
-                    Ok(()) if read.packet.is_plain() => self.process_plain(&read.packet, read.hash, frame, now),
+                    Ok(()) if read.packet.is_plain() => {
+                        self.process_plain(&read.packet, read.hash, frame, now)
+                    }
                     Ok(()) => self.process_special(read.packet, None, frame, now),
                     Err(reason) => self.refused(direction, reason),
                 };

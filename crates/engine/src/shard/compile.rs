@@ -36,7 +36,10 @@ impl Shard {
         let mut flow = before.copied().unwrap_or_else(|| empty(packet));
         set_sides(&mut flow, path, before.is_some());
         set_deltas(&mut flow);
-        let meter = path.meter.and_then(|meter| u8::try_from(meter + 1).ok()).unwrap_or(0);
+        let meter = path
+            .meter
+            .and_then(|meter| u8::try_from(meter + 1).ok())
+            .unwrap_or(0);
         let [out, inbound] = flow.meters.to_le_bytes();
         match packet.direction {
             Direction::Out => {
@@ -67,7 +70,10 @@ fn empty(packet: &Packet) -> CompiledFlow {
     let mut flow = CompiledFlow::empty();
     flow.protocol = packet.parsed.protocol;
     flow.set_flag(CompiledFlow::FLAG_V4, packet.parsed.is_v4());
-    flow.set_flag(CompiledFlow::FLAG_BEGAN_OUT, packet.direction == Direction::Out);
+    flow.set_flag(
+        CompiledFlow::FLAG_BEGAN_OUT,
+        packet.direction == Direction::Out,
+    );
     flow
 }
 
@@ -92,12 +98,22 @@ fn set_sides(flow: &mut CompiledFlow, path: &Path<'_>, known: bool) {
 /// A packet's fields as one side of its connection.
 fn side_of(fields: &Fields) -> Side {
     let (local, remote, local_port, remote_port, local_mac, remote_mac) = match fields.direction {
-        Direction::Out => {
-            (fields.src, fields.dst, fields.src_port, fields.dst_port, fields.src_mac, fields.dst_mac)
-        }
-        Direction::In => {
-            (fields.dst, fields.src, fields.dst_port, fields.src_port, fields.dst_mac, fields.src_mac)
-        }
+        Direction::Out => (
+            fields.src,
+            fields.dst,
+            fields.src_port,
+            fields.dst_port,
+            fields.src_mac,
+            fields.dst_mac,
+        ),
+        Direction::In => (
+            fields.dst,
+            fields.src,
+            fields.dst_port,
+            fields.src_port,
+            fields.dst_mac,
+            fields.src_mac,
+        ),
     };
     Side {
         local: local.octets(),

@@ -73,7 +73,14 @@ impl Shard {
             }
         };
         let program = &self.program;
-        let judgement = self.judge(program, &mut packet, handed, frame, now, Some(&mut explanation.trace));
+        let judgement = self.judge(
+            program,
+            &mut packet,
+            handed,
+            frame,
+            now,
+            Some(&mut explanation.trace),
+        );
         explanation.parsed = Some(packet.parsed);
         let number = match &judgement {
             Judgement::Established(number) => {
@@ -134,7 +141,9 @@ impl Shard {
         let path = &evaluation.path;
         match path.end {
             End::Forward => {
-                let before = evaluation.existing.map(|number| self.table.get(number).compiled);
+                let before = evaluation
+                    .existing
+                    .map(|number| self.table.get(number).compiled);
                 let compiled = self.compile(packet, path, before.as_ref())?;
                 let gives_way = path.binding.and_then(|binding| binding.evict);
                 let gone = evaluation.discard.map(|(number, _)| number);
@@ -144,7 +153,13 @@ impl Shard {
                 }
                 self.meter_would_take(path.meter, packet, now)?;
                 let guest_mtu = self.program.underlay().guest_mtu;
-                fast::execute(&compiled.flow, compiled.template.as_ref(), packet, frame, guest_mtu)?;
+                fast::execute(
+                    &compiled.flow,
+                    compiled.template.as_ref(),
+                    packet,
+                    frame,
+                    guest_mtu,
+                )?;
                 Ok(Verdict::Forward)
             }
             End::Hairpin(responder) => {
@@ -155,10 +170,15 @@ impl Shard {
             End::Punt(_) => Ok(Verdict::Punt),
             End::Drop(reason, refusal) => {
                 let told = |refusal: Refusal| {
-                    self.preview_reply(Reply::Refusal(refusal), packet, frame, now).is_ok()
+                    self.preview_reply(Reply::Refusal(refusal), packet, frame, now)
+                        .is_ok()
                 };
                 let told = refusal.is_some_and(told);
-                Ok(if told { Verdict::Refuse(reason) } else { Verdict::Drop(reason) })
+                Ok(if told {
+                    Verdict::Refuse(reason)
+                } else {
+                    Verdict::Drop(reason)
+                })
             }
         }
     }
@@ -174,7 +194,12 @@ impl Shard {
         reply::make(&self.program, what, packet, frame)
     }
 
-    fn meter_would_take(&self, meter: Option<u16>, packet: &Packet, now: Instant) -> Result<(), DropReason> {
+    fn meter_would_take(
+        &self,
+        meter: Option<u16>,
+        packet: &Packet,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         let bytes = u64::from(packet.parsed.ip_len());
         let meter = meter.and_then(|meter| self.meters.get(usize::from(meter)));
         match meter.map(|meter| meter.after(bytes, packet.segments, now)) {

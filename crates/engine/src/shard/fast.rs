@@ -58,12 +58,20 @@ impl Shard {
                     })
             }
         };
-        fits && is_of_one_kind(&packet.parsed) && !self.table.is_expired(record, now) && !reopens(record, packet)
+        fits && is_of_one_kind(&packet.parsed)
+            && !self.table.is_expired(record, now)
+            && !reopens(record, packet)
     }
 
     /// Runs a current connection's compiled transform.
     #[inline(always)]
-    pub(super) fn established(&mut self, number: u32, packet: &Packet, frame: &mut Frame, now: Instant) -> Verdict {
+    pub(super) fn established(
+        &mut self,
+        number: u32,
+        packet: &Packet,
+        frame: &mut Frame,
+        now: Instant,
+    ) -> Verdict {
         let record = self.table.get(number);
         let meter = meter_of(&record.compiled, packet.direction);
         if let Some(meter) = meter
@@ -73,7 +81,13 @@ impl Shard {
         }
         let record = self.table.get(number);
         let template = self.templates.get(record.compiled.template);
-        match execute(&record.compiled, template, packet, frame, self.program.underlay().guest_mtu) {
+        match execute(
+            &record.compiled,
+            template,
+            packet,
+            frame,
+            self.program.underlay().guest_mtu,
+        ) {
             Ok(()) => {
                 self.account(number, packet, now);
                 self.counters.forwarded[side(packet.direction)] += 1;
@@ -111,7 +125,9 @@ impl Shard {
     #[inline(always)]
     pub(super) fn meter_takes(&mut self, meter: u16, packet: &Packet, now: Instant) -> bool {
         let bytes = u64::from(packet.parsed.ip_len());
-        self.meters.get_mut(usize::from(meter)).is_none_or(|meter| meter.take(bytes, packet.segments, now))
+        self.meters
+            .get_mut(usize::from(meter))
+            .is_none_or(|meter| meter.take(bytes, packet.segments, now))
     }
 }
 

@@ -22,7 +22,9 @@ impl Shard {
         let mut writer = Writer::new();
         writer.section(core::iter::once(self.header()));
         let flows = self.table.flows_from(0, u32::MAX);
-        writer.section(flows.map(|(flow, record)| self.frozen_flow(record, self.set_ahead(flow.number), now)));
+        writer.section(
+            flows.map(|(flow, record)| self.frozen_flow(record, self.set_ahead(flow.number), now)),
+        );
         writer.section(core::iter::once(self.totals()));
         writer.section(self.cells());
         writer.section(self.drops());
@@ -49,7 +51,10 @@ impl Shard {
         let flow = &record.compiled;
         let since = |nanos: u64| now.nanos().saturating_sub(nanos);
         let (guest, wire) = (view(&flow.guest), view(&flow.wire));
-        let vni = flow.vni().map(rackweave_types::Vni::get).filter(|vni| *vni != 0);
+        let vni = flow
+            .vni()
+            .map(rackweave_types::Vni::get)
+            .filter(|vni| *vni != 0);
         Flow {
             protocol: flow.protocol,
             guest,
@@ -63,7 +68,11 @@ impl Shard {
             idle: since(record.last_use.saturating_sub(ahead)),
             stateful: u32::from(flow.stateful_layers),
             vni,
-            peer: self.peers.get(flow.peer).copied().filter(|_| flow.peer != CompiledFlow::NONE),
+            peer: self
+                .peers
+                .get(flow.peer)
+                .copied()
+                .filter(|_| flow.peer != CompiledFlow::NONE),
         }
     }
 
@@ -71,7 +80,11 @@ impl Shard {
         let flags = record.compiled.flags;
         let named = FLAGS.iter().filter(|(bit, _)| flags & bit != 0);
         let flags = named.fold(0, |all, (_, frozen)| all | frozen);
-        if self.predates_cut(record) { flags | flag::BEFORE_CUT } else { flags }
+        if self.predates_cut(record) {
+            flags | flag::BEFORE_CUT
+        } else {
+            flags
+        }
     }
 
     fn totals(&self) -> Totals {
@@ -94,21 +107,25 @@ impl Shard {
     fn cells(&self) -> impl Iterator<Item = Cell> {
         let both = DIRECTIONS.into_iter().zip(&self.counters.traffic);
         both.flat_map(|(direction, traffic)| {
-            traffic.kinds().map(move |((bound, [cast, network, transport]), tally)| Cell {
-                direction,
-                bound,
-                cast,
-                network,
-                transport,
-                packets: tally.packets,
-                bytes: tally.bytes,
-            })
+            traffic
+                .kinds()
+                .map(move |((bound, [cast, network, transport]), tally)| Cell {
+                    direction,
+                    bound,
+                    cast,
+                    network,
+                    transport,
+                    packets: tally.packets,
+                    bytes: tally.bytes,
+                })
         })
     }
 
     fn drops(&self) -> impl Iterator<Item = Drops> {
         let all = DIRECTIONS.into_iter().flat_map(|direction| {
-            DropReason::ALL.iter().map(move |reason| (direction, *reason))
+            DropReason::ALL
+                .iter()
+                .map(move |reason| (direction, *reason))
         });
         all.map(|(direction, reason)| Drops {
             direction,
@@ -119,26 +136,44 @@ impl Shard {
     }
 
     fn hits(&self) -> impl Iterator<Item = Hits> {
-        self.program.counter_places().filter_map(|(layer, direction, rule, place)| {
-            let count = self.rule_hits.get(place).copied().filter(|hits| *hits > 0)?;
-            let layer = u16::try_from(layer).ok()?;
-            Some(Hits { layer, direction, rule: rule.map(|rule| rule.0), count })
-        })
+        self.program
+            .counter_places()
+            .filter_map(|(layer, direction, rule, place)| {
+                let count = self
+                    .rule_hits
+                    .get(place)
+                    .copied()
+                    .filter(|hits| *hits > 0)?;
+                let layer = u16::try_from(layer).ok()?;
+                Some(Hits {
+                    layer,
+                    direction,
+                    rule: rule.map(|rule| rule.0),
+                    count,
+                })
+            })
     }
 
     fn fills(&self, now: Instant) -> impl Iterator<Item = Meter> {
         let programs = self.meters.iter().enumerate();
-        let programs = programs.filter_map(|(place, meter)| Some((Some(u16::try_from(place).ok()?), meter)));
+        let programs =
+            programs.filter_map(|(place, meter)| Some((Some(u16::try_from(place).ok()?), meter)));
         let all = core::iter::once((None, &self.replies)).chain(programs);
         all.map(move |(place, meter)| {
             let [bytes_ahead, packets_ahead] = meter.ahead(now);
-            Meter { place, bytes_ahead, packets_ahead }
+            Meter {
+                place,
+                bytes_ahead,
+                packets_ahead,
+            }
         })
     }
 
     fn awaited(&self, now: Instant) -> impl Iterator<Item = Fragment> {
-        self.fragments.entries().filter(move |(.., until)| *until > now).map(move |(datagram, ports, until)| {
-            Fragment {
+        self.fragments
+            .entries()
+            .filter(move |(.., until)| *until > now)
+            .map(move |(datagram, ports, until)| Fragment {
                 direction: datagram.direction,
                 src: datagram.src,
                 dst: datagram.dst,
@@ -149,8 +184,7 @@ impl Shard {
                 icmp_type: ports.icmp_type,
                 icmp_code: ports.icmp_code,
                 left: until.nanos() - now.nanos(),
-            }
-        })
+            })
     }
 }
 

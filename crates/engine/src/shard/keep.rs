@@ -59,7 +59,13 @@ impl Shard {
             return Err(DropReason::Metered);
         }
         let guest_mtu = self.program.underlay().guest_mtu;
-        fast::execute(&compiled.flow, compiled.template.as_ref(), packet, frame, guest_mtu)?;
+        fast::execute(
+            &compiled.flow,
+            compiled.template.as_ref(),
+            packet,
+            frame,
+            guest_mtu,
+        )?;
         self.counters.from_previous_host += u64::from(path.moved);
         if packet.is_trackable() {
             let number = self.keep(packet, path, compiled, existing, now)?;
@@ -69,11 +75,17 @@ impl Shard {
     }
 
     /// Whether a connection other than these already has one of the keys.
-    pub(super) fn conflicts(&self, flow: &CompiledFlow, known: &[Option<u32>], now: Instant) -> bool {
+    pub(super) fn conflicts(
+        &self,
+        flow: &CompiledFlow,
+        known: &[Option<u32>],
+        now: Instant,
+    ) -> bool {
         FlowKey::all(flow).into_iter().any(|key| {
             let holder = self.table.lookup(&key, self.hasher.hash(&key));
             holder.is_some_and(|number| {
-                !known.contains(&Some(number)) && !self.table.is_expired(self.table.get(number), now)
+                !known.contains(&Some(number))
+                    && !self.table.is_expired(self.table.get(number), now)
             })
         })
     }
@@ -91,13 +103,23 @@ impl Shard {
             && existing != Some(evict)
         {
             let has_ended = self.table.is_expired(self.table.get(evict), now);
-            self.discard(evict, if has_ended { Discard::Expired } else { Discard::Evicted });
+            self.discard(
+                evict,
+                if has_ended {
+                    Discard::Expired
+                } else {
+                    Discard::Evicted
+                },
+            );
         }
         let mut flow = compiled.flow;
         match packet.direction {
             Direction::Out => {
                 if let Some(template) = compiled.template {
-                    let fresh = self.templates.acquire(template).ok_or(DropReason::FlowTableFull)?;
+                    let fresh = self
+                        .templates
+                        .acquire(template)
+                        .ok_or(DropReason::FlowTableFull)?;
                     self.templates.release(flow.template);
                     flow.template = fresh;
                 }
@@ -105,7 +127,10 @@ impl Shard {
             // What comes from the old host of a mapping is looked at packet by packet until the move ends.
             Direction::In if path.moved => {}
             Direction::In => {
-                let fresh = self.peers.acquire(fast::peer_of(packet)).ok_or(DropReason::FlowTableFull)?;
+                let fresh = self
+                    .peers
+                    .acquire(fast::peer_of(packet))
+                    .ok_or(DropReason::FlowTableFull)?;
                 self.peers.release(flow.peer);
                 flow.peer = fresh;
             }
@@ -142,7 +167,10 @@ impl Shard {
             self.stamp(number, packet.direction, moved);
             return Ok(number);
         }
-        let record = Record { compiled: flow, ..*record };
+        let record = Record {
+            compiled: flow,
+            ..*record
+        };
         let class = record.class();
         self.offload_gone(number);
         self.table.remove(number);
@@ -161,7 +189,11 @@ impl Shard {
             flow.set_flag(CompiledFlow::FLAG_ADOPTED, true);
         }
         flow.set_flag(CompiledFlow::FLAG_WATCHED, self.offload.is_some());
-        let record = Record { compiled: flow, start: now.nanos(), ..Record::empty() };
+        let record = Record {
+            compiled: flow,
+            start: now.nanos(),
+            ..Record::empty()
+        };
         self.counters.flows_created += 1;
         self.insert(record, FlowClass::Opening, packet, moved, now)
     }
@@ -175,7 +207,14 @@ impl Shard {
         moved: bool,
         now: Instant,
     ) -> Result<u32, DropReason> {
-        let Self { table, templates, peers, counters, offload, .. } = self;
+        let Self {
+            table,
+            templates,
+            peers,
+            counters,
+            offload,
+            ..
+        } = self;
         let inserted = table.insert(record, class, now, |ended| {
             if let Some(ledger) = offload {
                 ledger.gone(ended.handle.number);
@@ -213,7 +252,11 @@ impl Shard {
 }
 
 /// Gives back what a flow that is gone had interned.
-pub(super) fn release(templates: &mut Interner<OuterTemplate>, peers: &mut Interner<Addr>, flow: &CompiledFlow) {
+pub(super) fn release(
+    templates: &mut Interner<OuterTemplate>,
+    peers: &mut Interner<Addr>,
+    flow: &CompiledFlow,
+) {
     templates.release(flow.template);
     peers.release(flow.peer);
 }

@@ -17,7 +17,10 @@ pub(crate) struct LayerBits {
 impl LayerBits {
     /// The layers of a port's first program: each has the bit of its place.
     pub(crate) fn new(program: &Program) -> Self {
-        let mut layers = Self { names: Vec::new(), bits: [0; ProgramSpec::MAX_LAYERS] };
+        let mut layers = Self {
+            names: Vec::new(),
+            bits: [0; ProgramSpec::MAX_LAYERS],
+        };
         layers.change(program);
         layers
     }
@@ -36,7 +39,9 @@ impl LayerBits {
                     self.names.len() - 1
                 }
                 None => {
-                    let Some(at) = self.disused(program) else { continue };
+                    let Some(at) = self.disused(program) else {
+                        continue;
+                    };
                     self.names[at] = name.into();
                     stale |= 1 << at;
                     at
@@ -50,7 +55,9 @@ impl LayerBits {
 
     /// A bit whose layer the program does not have.
     fn disused(&self, program: &Program) -> Option<usize> {
-        self.names.iter().position(|known| program.layer_names().all(|name| *name != **known))
+        self.names
+            .iter()
+            .position(|known| program.layer_names().all(|name| *name != **known))
     }
 
     /// The bit of the layer at this place of the program.
@@ -77,8 +84,15 @@ mod tests {
 
     fn program(names: &[&str]) -> Program {
         let layer = |name: &&str| {
-            let set = RuleSet { rules: Vec::new(), default: vec![Action::Allow] };
-            Layer { name: name.to_string(), outbound: set.clone(), inbound: set }
+            let set = RuleSet {
+                rules: Vec::new(),
+                default: vec![Action::Allow],
+            };
+            Layer {
+                name: name.to_string(),
+                outbound: set.clone(),
+                inbound: set,
+            }
         };
         let underlay = Underlay {
             source: Ipv6Addr::LOCALHOST,

@@ -39,9 +39,16 @@ impl Shard {
             Some(ledger) => ledger.reopen(policy),
             None => self.offload = Some(Box::new(Ledger::new(policy, self.hasher))),
         }
-        let numbers: Vec<u32> = self.table.flows_from(0, u32::MAX).map(|(flow, _)| flow.number).collect();
+        let numbers: Vec<u32> = self
+            .table
+            .flows_from(0, u32::MAX)
+            .map(|(flow, _)| flow.number)
+            .collect();
         for number in numbers {
-            self.table.get_mut(number).compiled.set_flag(CompiledFlow::FLAG_WATCHED, true);
+            self.table
+                .get_mut(number)
+                .compiled
+                .set_flag(CompiledFlow::FLAG_WATCHED, true);
         }
     }
 
@@ -91,8 +98,12 @@ impl Shard {
     /// Takes what the executor says; `false` where it says nothing new (repeated, overtaken, or of a stay that is
     /// over).
     pub fn offload_report(&mut self, report: &OffloadReport, now: Instant) -> bool {
-        let Some(ledger) = &mut self.offload else { return false };
-        let Some(news) = ledger.read(report) else { return false };
+        let Some(ledger) = &mut self.offload else {
+            return false;
+        };
+        let Some(news) = ledger.read(report) else {
+            return false;
+        };
         let number = ledger.record(report.id);
         self.credit(&news);
         if let Some(number) = number {
@@ -112,7 +123,9 @@ impl Shard {
                 self.counters.received[side] += size.frames;
                 self.counters.forwarded[side] += size.frames;
                 // Only frames for one station are tracked as connections.
-                if let Some(tally) = self.counters.traffic[side].kind_mut(bound, [0, network, transport]) {
+                if let Some(tally) =
+                    self.counters.traffic[side].kind_mut(bound, [0, network, transport])
+                {
                     tally.packets += size.frames;
                     tally.bytes += size.bytes;
                 }
@@ -129,7 +142,10 @@ impl Shard {
             record.bytes[side] += counts.bytes;
         }
         record.last_use = record.last_use.max(last_use.nanos().saturating_add(ahead));
-        for (direction, flags) in [Direction::Out, Direction::In].into_iter().zip(news.tcp_flags) {
+        for (direction, flags) in [Direction::Out, Direction::In]
+            .into_iter()
+            .zip(news.tcp_flags)
+        {
             let record = self.table.get_mut(number);
             if record.compiled.protocol != protocol::TCP || flags & STATE_FLAGS == 0 {
                 continue;
@@ -147,7 +163,9 @@ impl Shard {
 
     /// Ends a stay: the connection is here alone again.
     fn end_stay(&mut self, id: OffloadId) {
-        let Some(ledger) = &mut self.offload else { return };
+        let Some(ledger) = &mut self.offload else {
+            return;
+        };
         if let Some(number) = ledger.record(id) {
             let ahead = ledger.ahead(number);
             let record = self.table.get_mut(number);
@@ -160,7 +178,10 @@ impl Shard {
     #[cold]
     pub(super) fn watched(&mut self, number: u32, now: Instant) {
         let Some(ledger) = &self.offload else {
-            self.table.get_mut(number).compiled.set_flag(CompiledFlow::FLAG_WATCHED, false);
+            self.table
+                .get_mut(number)
+                .compiled
+                .set_flag(CompiledFlow::FLAG_WATCHED, false);
             return;
         };
         let ahead = ledger.ahead(number);
@@ -178,7 +199,9 @@ impl Shard {
 
     /// Offers a connection that is worth it.
     fn consider(&mut self, number: u32, now: Instant) {
-        let Some(ledger) = &mut self.offload else { return };
+        let Some(ledger) = &mut self.offload else {
+            return;
+        };
         let record = self.table.get(number);
         let [out, inbound] = record.packets;
         if out.saturating_add(inbound) < ledger.after_packets() || !is_settled(record) {
@@ -186,7 +209,12 @@ impl Shard {
         }
         if ledger.is_full() {
             if let Some((other, since)) = ledger.turn(now)
-                && self.table.get(other).last_use.saturating_sub(ledger.ahead(other)) < since.nanos()
+                && self
+                    .table
+                    .get(other)
+                    .last_use
+                    .saturating_sub(ledger.ahead(other))
+                    < since.nanos()
             {
                 ledger.revoke(other);
             }
@@ -201,7 +229,9 @@ impl Shard {
     /// Looks whether what was announced of a connection is still so.
     fn review(&mut self, number: u32, ahead: u64) {
         let entry = self.entry(number, ahead);
-        let Some(ledger) = &mut self.offload else { return };
+        let Some(ledger) = &mut self.offload else {
+            return;
+        };
         match entry {
             Some(entry) => ledger.compare(number, print(&self.hasher, &entry)),
             None => ledger.revoke(number),
@@ -212,9 +242,19 @@ impl Shard {
     fn entry(&self, number: u32, ahead: u64) -> Option<OffloadEntry> {
         let record = self.table.get(number);
         let flow = &record.compiled;
-        let template = self.templates.get(flow.template).filter(|_| record.epoch_out == self.epoch);
-        let peer = self.peers.get(flow.peer).filter(|_| record.epoch_in == self.epoch);
-        let outbound = if template.is_some() { OffloadEntry::OUT } else { 0 };
+        let template = self
+            .templates
+            .get(flow.template)
+            .filter(|_| record.epoch_out == self.epoch);
+        let peer = self
+            .peers
+            .get(flow.peer)
+            .filter(|_| record.epoch_in == self.epoch);
+        let outbound = if template.is_some() {
+            OffloadEntry::OUT
+        } else {
+            0
+        };
         let inbound = if peer.is_some() { OffloadEntry::IN } else { 0 };
         let halves = outbound | inbound;
         if !is_settled(record) || halves == 0 {
@@ -243,7 +283,9 @@ impl Shard {
 
     /// By how much the last use of this record is set ahead because its connection is away, in nanoseconds.
     pub(super) fn set_ahead(&self, number: u32) -> u64 {
-        self.offload.as_ref().map_or(0, |ledger| ledger.ahead(number))
+        self.offload
+            .as_ref()
+            .map_or(0, |ledger| ledger.ahead(number))
     }
 
     /// The connection of this record is about to go.
@@ -268,5 +310,11 @@ fn is_settled(record: &Record) -> bool {
 /// A hash of an entry without its last use.
 fn print(hasher: &crate::hash::FlowHasher, entry: &OffloadEntry) -> u64 {
     use core::hash::BuildHasher;
-    hasher.hash_one(OffloadEntry { last_use: 0, ..*entry }.as_bytes())
+    hasher.hash_one(
+        OffloadEntry {
+            last_use: 0,
+            ..*entry
+        }
+        .as_bytes(),
+    )
 }

@@ -20,7 +20,11 @@ impl Shard {
     /// The reason for which any shard would drop the frame.
     pub fn owner(&self, direction: Direction, frame: &Frame) -> Result<u16, DropReason> {
         let packet = Packet::of(direction, frame, self.program.underlay().guest_mtu)?;
-        Ok(if packet.parsed.fragment.is_some() { self.fragment_home(&packet) } else { self.owner_of(&packet, frame) })
+        Ok(if packet.parsed.fragment.is_some() {
+            self.fragment_home(&packet)
+        } else {
+            self.owner_of(&packet, frame)
+        })
     }
 
     /// The shard of a packet whose ports are known.
@@ -29,7 +33,9 @@ impl Shard {
             return 0;
         }
         if packet.parsed.icmp_error {
-            return packet.embedded(frame).map_or(0, |embedded| self.owner_of_key(&embedded.key(packet.direction)));
+            return packet.embedded(frame).map_or(0, |embedded| {
+                self.owner_of_key(&embedded.key(packet.direction))
+            });
         }
         self.owner_of_key(&packet.key())
     }
@@ -42,14 +48,19 @@ impl Shard {
         if key.direction == Direction::In {
             let named = self.program.pools().iter().find_map(|pool| {
                 let ours = Addr::from(pool.address) == key.local;
-                if ours { self.id.of_port(pool, key.local_port) } else { None }
+                if ours {
+                    self.id.of_port(pool, key.local_port)
+                } else {
+                    None
+                }
             });
             if let Some(shard) = named {
                 return shard;
             }
         }
         let ports = key.remote_port.rotate_left(5) ^ key.local_port;
-        self.id.of_hash(self.hasher.end(key.remote, ports, key.protocol))
+        self.id
+            .of_hash(self.hasher.end(key.remote, ports, key.protocol))
     }
 
     /// The shard that remembers a datagram's ports for its later fragments.
@@ -75,6 +86,9 @@ impl Shard {
             icmp_type: parsed.icmp_type,
             icmp_code: parsed.icmp_code,
         });
-        (owner != self.id.index()).then_some(HandOver { shard: owner, fragment })
+        (owner != self.id.index()).then_some(HandOver {
+            shard: owner,
+            fragment,
+        })
     }
 }

@@ -41,7 +41,11 @@ impl Packet {
     };
 
     /// Reads a frame: of the guest from its Ethernet header, of the wire from the outer one.
-    pub(crate) fn of(direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<Self, DropReason> {
+    pub(crate) fn of(
+        direction: Direction,
+        frame: &Frame,
+        guest_mtu: u16,
+    ) -> Result<Self, DropReason> {
         let mut packet = Self::NOTHING;
         packet.read(direction, frame, guest_mtu)?;
         Ok(packet)
@@ -49,7 +53,12 @@ impl Packet {
 
     /// As [`of`](Self::of), in place: the packet path moves no headers about.
     #[inline(always)]
-    pub(crate) fn read(&mut self, direction: Direction, frame: &Frame, guest_mtu: u16) -> Result<(), DropReason> {
+    pub(crate) fn read(
+        &mut self,
+        direction: Direction,
+        frame: &Frame,
+        guest_mtu: u16,
+    ) -> Result<(), DropReason> {
         self.direction = direction;
         let mut offload = frame.offload;
         let inner = match direction {
@@ -61,7 +70,10 @@ impl Packet {
             }
             Direction::In => {
                 let outer = self.outer.insert(parse_outer(frame.bytes())?);
-                let inner = frame.bytes().get(usize::from(outer.len)..).ok_or(DropReason::Truncated)?;
+                let inner = frame
+                    .bytes()
+                    .get(usize::from(outer.len)..)
+                    .ok_or(DropReason::Truncated)?;
                 self.parsed.read(inner)?;
                 transform::inner_offload(&mut offload, outer, &self.parsed, guest_mtu);
                 inner
@@ -76,7 +88,10 @@ impl Packet {
     /// Whether the packet's connection can be looked up right away.
     #[inline(always)]
     pub(crate) const fn is_plain(&self) -> bool {
-        self.parsed.is_ip() && !self.parsed.tagged && self.parsed.fragment.is_none() && !self.parsed.icmp_error
+        self.parsed.is_ip()
+            && !self.parsed.tagged
+            && self.parsed.fragment.is_none()
+            && !self.parsed.icmp_error
     }
 
     /// Whether the packet belongs to something like a connection that is worth a record: unicast IP, and neither
@@ -98,7 +113,14 @@ impl Packet {
             Direction::Out => (parsed.src, parsed.dst, parsed.src_port, parsed.dst_port),
             Direction::In => (parsed.dst, parsed.src, parsed.dst_port, parsed.src_port),
         };
-        FlowKey { direction: self.direction, local, remote, local_port, remote_port, protocol: parsed.protocol }
+        FlowKey {
+            direction: self.direction,
+            local,
+            remote,
+            local_port,
+            remote_port,
+            protocol: parsed.protocol,
+        }
     }
 
     /// The inner frame's octets.

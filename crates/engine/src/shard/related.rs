@@ -79,9 +79,21 @@ impl Shard {
             .filter(|record| !self.table.is_expired(record, now))
             .ok_or(DropReason::IcmpErrorUnrelated)?;
         let forth = record.compiled.began(packet.direction);
-        let connection = Connection { flow: &record.compiled, forth, related: true };
-        let path = walk(&self.context(program, Some(connection), false, hash, now), packet.fields(), trace);
-        Ok(Related { path, embedded, flow: record.compiled })
+        let connection = Connection {
+            flow: &record.compiled,
+            forth,
+            related: true,
+        };
+        let path = walk(
+            &self.context(program, Some(connection), false, hash, now),
+            packet.fields(),
+            trace,
+        );
+        Ok(Related {
+            path,
+            embedded,
+            flow: record.compiled,
+        })
     }
 
     /// Translates an error that may pass, and sends it on.
@@ -94,10 +106,26 @@ impl Shard {
         let compiled = self.compile(packet, &related.path, None)?;
         let partial = matches!(frame.offload.checksum, Checksum::Partial { .. });
         let at = packet.outer.map_or(0, |outer| usize::from(outer.len));
-        let inner = frame.bytes_mut().get_mut(at..).ok_or(DropReason::Truncated)?;
+        let inner = frame
+            .bytes_mut()
+            .get_mut(at..)
+            .ok_or(DropReason::Truncated)?;
         let (direction, parsed) = (packet.direction, &packet.parsed);
-        transform::translate_embedded(&related.flow, direction, parsed, &related.embedded, partial, inner)?;
+        transform::translate_embedded(
+            &related.flow,
+            direction,
+            parsed,
+            &related.embedded,
+            partial,
+            inner,
+        )?;
         let guest_mtu = self.program.underlay().guest_mtu;
-        fast::execute(&compiled.flow, compiled.template.as_ref(), packet, frame, guest_mtu)
+        fast::execute(
+            &compiled.flow,
+            compiled.template.as_ref(),
+            packet,
+            frame,
+            guest_mtu,
+        )
     }
 }

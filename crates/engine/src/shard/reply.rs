@@ -57,8 +57,10 @@ impl Shard {
         frame: &mut Frame,
         now: Instant,
     ) -> Verdict {
-        let told = refusal
-            .is_some_and(|refusal| self.metered_reply(Reply::Refusal(refusal), packet, frame, now).is_ok());
+        let told = refusal.is_some_and(|refusal| {
+            self.metered_reply(Reply::Refusal(refusal), packet, frame, now)
+                .is_ok()
+        });
         let verdict = self.refused(packet.direction, reason);
         if told {
             self.counters.refusals += 1;
@@ -84,8 +86,16 @@ impl Shard {
             return self.refused(packet.direction, DropReason::PuntQueueFull);
         }
         let mut bytes: Box<[u8]> = packet.inner(frame).into();
-        finish_checksum(&mut bytes, packet.offload(frame, self.program.underlay().guest_mtu), &packet.parsed);
-        let room = self.punts.push(Punt { queue, direction: packet.direction, bytes });
+        finish_checksum(
+            &mut bytes,
+            packet.offload(frame, self.program.underlay().guest_mtu),
+            &packet.parsed,
+        );
+        let room = self.punts.push(Punt {
+            queue,
+            direction: packet.direction,
+            bytes,
+        });
         debug_assert!(room, "it is not full");
         self.counters.punted[side(packet.direction)] += 1;
         Verdict::Punt
@@ -94,12 +104,26 @@ impl Shard {
 
 /// Adds to a partial checksum what its sender left to others: nobody after the agent would.
 fn finish_checksum(bytes: &mut [u8], offload: Offload, parsed: &Parsed) {
-    let Checksum::Partial { start, offset } = offload.checksum else { return };
-    let (start, end) = (usize::from(start), usize::try_from(parsed.end).unwrap_or(usize::MAX));
-    let Some(upper) = bytes.get_mut(start..end) else { return };
+    let Checksum::Partial { start, offset } = offload.checksum else {
+        return;
+    };
+    let (start, end) = (
+        usize::from(start),
+        usize::try_from(parsed.end).unwrap_or(usize::MAX),
+    );
+    let Some(upper) = bytes.get_mut(start..end) else {
+        return;
+    };
     let sum = checksum::sum(upper);
-    let field = if parsed.protocol == protocol::UDP { checksum::finish_udp(sum) } else { checksum::finish(sum) };
-    if let Some(place) = upper.get_mut(usize::from(offset)..).and_then(<[u8]>::first_chunk_mut) {
+    let field = if parsed.protocol == protocol::UDP {
+        checksum::finish_udp(sum)
+    } else {
+        checksum::finish(sum)
+    };
+    if let Some(place) = upper
+        .get_mut(usize::from(offset)..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
         *place = field.to_be_bytes();
     }
 }
@@ -122,7 +146,9 @@ pub(super) fn make(
     let parsed = &packet.parsed;
     let made = match what {
         Reply::Answer(responder) => respond::answer(responder, frame, parsed),
-        Reply::Refusal(Refusal::Reject(router)) => respond::reject(frame, parsed, &speaker(router, packet)),
+        Reply::Refusal(Refusal::Reject(router)) => {
+            respond::reject(frame, parsed, &speaker(router, packet))
+        }
         Reply::Refusal(Refusal::TooBig(router, mtu)) => {
             let router = speaker(router, packet);
             respond::too_big(frame, parsed, mtu, router.router_v4, router.router_v6)
@@ -145,17 +171,29 @@ pub(super) fn make(
 /// to, which is all of the guest's network that its sender knows.
 fn speaker(router: Reject, packet: &Packet) -> Reject {
     match (packet.direction, IpAddr::from(packet.parsed.dst)) {
-        (Direction::In, IpAddr::V4(router_v4)) => Reject { router_v4, ..router },
-        (Direction::In, IpAddr::V6(router_v6)) => Reject { router_v6, ..router },
+        (Direction::In, IpAddr::V4(router_v4)) => Reject {
+            router_v4,
+            ..router
+        },
+        (Direction::In, IpAddr::V6(router_v6)) => Reject {
+            router_v6,
+            ..router
+        },
         (Direction::Out, _) => router,
     }
 }
 
 /// Wraps a reply to a packet from the wire for the way back.
 fn wrap_back(program: &Program, packet: &Packet, frame: &mut Frame) -> Result<(), DropReason> {
-    let Some(outer) = packet.outer else { return Ok(()) };
+    let Some(outer) = packet.outer else {
+        return Ok(());
+    };
     let parsed = Parsed::parse(frame.bytes())?;
-    let encapsulate = Encapsulate { vni: outer.vni, external: false, source: None };
+    let encapsulate = Encapsulate {
+        vni: outer.vni,
+        external: false,
+        source: None,
+    };
     let destination = core::net::Ipv6Addr::from_bits(outer.src.bits());
     let template = OuterTemplate::new(program.underlay(), destination, &encapsulate, 0)
         .map_err(|_| DropReason::EncapsulationTooLong)?;

@@ -118,15 +118,21 @@ pub(super) fn carry_over(old: &Program, hits: &[u64], new: &Program) -> Vec<u64>
     let places = |program: &Program| {
         let names: Vec<String> = program.layer_names().map(String::from).collect();
         let places: Vec<_> = program.counter_places().collect();
-        places.into_iter().map(move |(layer, direction, rule, place)| {
-            let name = names.get(layer).cloned().unwrap_or_default();
-            ((name, direction == Direction::In, rule), place)
-        })
+        places
+            .into_iter()
+            .map(move |(layer, direction, rule, place)| {
+                let name = names.get(layer).cloned().unwrap_or_default();
+                ((name, direction == Direction::In, rule), place)
+            })
     };
     let before: BTreeMap<_, _> = places(old).collect();
     let mut carried = vec![0; new.counters()];
     for (rule, place) in places(new) {
-        let hits = before.get(&rule).and_then(|place| hits.get(*place)).copied().unwrap_or(0);
+        let hits = before
+            .get(&rule)
+            .and_then(|place| hits.get(*place))
+            .copied()
+            .unwrap_or(0);
         if let Some(counter) = carried.get_mut(place) {
             *counter = hits;
         }

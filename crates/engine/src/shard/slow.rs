@@ -70,7 +70,8 @@ impl Shard {
         let first_fragment = packet.parsed.fragment.is_some() && !packet.parsed.is_later_fragment();
         if first_fragment && self.fragment_home(&packet) == self.id.index() {
             let timeout = program.timeouts().fragments;
-            self.fragments.remember(packet.direction, &packet.parsed, now, timeout);
+            self.fragments
+                .remember(packet.direction, &packet.parsed, now, timeout);
         }
         self.finish(judgement, &packet, frame, now)
     }
@@ -113,10 +114,9 @@ impl Shard {
             }
         }
         // A fragment that was handed over without its ports came to the shard that knows them, and may go on from here.
-        let is_ours = handed.is_some_and(|handed| handed.fragment.is_some() || packet.parsed.fragment.is_none());
-        if !is_ours
-            && let Some(elsewhere) = self.elsewhere(packet, frame)
-        {
+        let is_ours = handed
+            .is_some_and(|handed| handed.fragment.is_some() || packet.parsed.fragment.is_none());
+        if !is_ours && let Some(elsewhere) = self.elsewhere(packet, frame) {
             return Judgement::HandOver(elsewhere);
         }
         if packet.parsed.icmp_error && packet.parsed.is_ip() {
@@ -146,7 +146,10 @@ impl Shard {
         }
         let home = self.fragment_home(packet);
         if home != self.id.index() {
-            return Ok(Some(HandOver { shard: home, fragment: None }));
+            return Ok(Some(HandOver {
+                shard: home,
+                fragment: None,
+            }));
         }
         if packet.parsed.is_later_fragment() {
             let ports = self.fragments.recall(packet.direction, &packet.parsed, now);
@@ -216,8 +219,16 @@ impl Shard {
         });
         let cut = record.is_some_and(|record| self.predates_cut(record));
         let entropy = key.map_or(0, |(_, hash)| hash);
-        let path = walk(&self.context(program, connection, cut, entropy, now), packet.fields(), trace);
-        Evaluation { existing, discard, path }
+        let path = walk(
+            &self.context(program, connection, cut, entropy, now),
+            packet.fields(),
+            trace,
+        );
+        Evaluation {
+            existing,
+            discard,
+            path,
+        }
     }
 
     pub(super) fn context<'a, 'p>(
@@ -228,8 +239,20 @@ impl Shard {
         entropy: u64,
         now: Instant,
     ) -> Context<'a, 'p> {
-        let ports = Ports { table: &self.table, hasher: &self.hasher, shard: self.id };
-        Context { program, layers: &self.layers, connection, ports, entropy, now, cut }
+        let ports = Ports {
+            table: &self.table,
+            hasher: &self.hasher,
+            shard: self.id,
+        };
+        Context {
+            program,
+            layers: &self.layers,
+            connection,
+            ports,
+            entropy,
+            now,
+            cut,
+        }
     }
 
     /// Whether a connection was last admitted before the last change that asked to cut.
@@ -242,7 +265,13 @@ impl Shard {
     }
 
     /// Why a record that was found does not serve the packet.
-    fn outlived(&self, program: &Program, number: u32, packet: &Packet, now: Instant) -> Option<Discard> {
+    fn outlived(
+        &self,
+        program: &Program,
+        number: u32,
+        packet: &Packet,
+        now: Instant,
+    ) -> Option<Discard> {
         let record = self.table.get(number);
         if self.table.is_expired(record, now) {
             return Some(Discard::Expired);
@@ -252,11 +281,16 @@ impl Shard {
         }
         // An answer does not show whether the rules of now admit the connection: its first packet would.
         if !record.compiled.began(packet.direction) && self.predates_cut(record) {
-            let connection = Connection { flow: &record.compiled, forth: true, related: false };
+            let connection = Connection {
+                flow: &record.compiled,
+                forth: true,
+                related: false,
+            };
             let context = self.context(program, Some(connection), true, 0, now);
             let path = walk(&context, self.first_fields(record), None);
             // Where its first packet came from may have moved since; only rules cut.
-            return matches!(path.end, End::Drop(DropReason::RuleDenied, _)).then_some(Discard::Cut);
+            return matches!(path.end, End::Drop(DropReason::RuleDenied, _))
+                .then_some(Discard::Cut);
         }
         None
     }
@@ -283,7 +317,11 @@ impl Shard {
         if !self.table.get(number).is_used() {
             return;
         }
-        keep::release(&mut self.templates, &mut self.peers, &self.table.get(number).compiled);
+        keep::release(
+            &mut self.templates,
+            &mut self.peers,
+            &self.table.get(number).compiled,
+        );
         self.offload_gone(number);
         self.table.remove(number);
         match why {
@@ -295,7 +333,10 @@ impl Shard {
 
     pub(super) fn count_rules(&mut self, path: &Path<'_>) {
         for counter in path.met.iter().take(path.met_len) {
-            if let Some(hits) = usize::try_from(*counter).ok().and_then(|at| self.rule_hits.get_mut(at)) {
+            if let Some(hits) = usize::try_from(*counter)
+                .ok()
+                .and_then(|at| self.rule_hits.get_mut(at))
+            {
                 *hits += 1;
             }
         }

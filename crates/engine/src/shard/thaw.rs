@@ -103,7 +103,10 @@ fn thaw_flow(frozen: &Flow, places: &[u16], now: Instant) -> Thawed {
         let [_, a, b, c] = vni.to_be_bytes();
         flow.vni = [a, b, c];
     }
-    let passed = places.iter().enumerate().filter(|(at, _)| frozen.stateful >> at & 1 == 1);
+    let passed = places
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| frozen.stateful >> at & 1 == 1);
     flow.stateful_layers = passed.fold(0, |all, (_, bit)| all | bit);
     compile::set_deltas(&mut flow);
     flow.entropy = hash::entropy(&FlowKey::of(&flow, Direction::Out));
@@ -120,14 +123,22 @@ fn thaw_flow(frozen: &Flow, places: &[u16], now: Instant) -> Thawed {
         tcp: tcp.number(),
         ..Record::empty()
     };
-    Thawed { record, class, peer: frozen.peer }
+    Thawed {
+        record,
+        class,
+        peer: frozen.peer,
+    }
 }
 
 /// How a connection stands. Of a TCP state that only the next version knows the class says how it is treated.
 fn standing(frozen: &Flow) -> (FlowClass, TcpState) {
     let known = TcpState::ALL.get(usize::from(frozen.tcp)).copied();
     if frozen.protocol != crate::parse::protocol::TCP {
-        let class = if frozen.class >= 2 { FlowClass::Answered } else { FlowClass::Opening };
+        let class = if frozen.class >= 2 {
+            FlowClass::Answered
+        } else {
+            FlowClass::Opening
+        };
         return (class, TcpState::None);
     }
     let state = known.unwrap_or(match frozen.class {
@@ -156,7 +167,9 @@ fn give_meters(shards: &mut [Shard], parts: &[Part], now: Instant) {
     let mut sums: BTreeMap<Option<u16>, [Option<u64>; 2]> = BTreeMap::new();
     let count = u64::try_from(parts.len()).unwrap_or(u64::MAX).max(1);
     for part in parts {
-        let mut own = shards.get_mut(usize::from(part.header.index)).filter(|_| same);
+        let mut own = shards
+            .get_mut(usize::from(part.header.index))
+            .filter(|_| same);
         for meter in &part.meters {
             let ahead = [meter.bytes_ahead, meter.packets_ahead];
             if let Some(shard) = &mut own {
@@ -165,7 +178,9 @@ fn give_meters(shards: &mut [Shard], parts: &[Part], now: Instant) {
             }
             let sum = sums.entry(meter.place).or_insert([None; 2]);
             for (sum, ahead) in sum.iter_mut().zip(ahead) {
-                *sum = ahead.map(|ahead| sum.unwrap_or(0).saturating_add(ahead / count)).or(*sum);
+                *sum = ahead
+                    .map(|ahead| sum.unwrap_or(0).saturating_add(ahead / count))
+                    .or(*sum);
             }
         }
     }
@@ -198,7 +213,9 @@ fn give_fragments(shards: &mut [Shard], parts: &[Part], now: Instant) {
             Direction::Out => fragment.dst,
             Direction::In => fragment.src,
         };
-        let home = shards.first().map_or(0, |shard| shard.datagram_home(remote, fragment.protocol));
+        let home = shards
+            .first()
+            .map_or(0, |shard| shard.datagram_home(remote, fragment.protocol));
         if let Some(shard) = shards.get_mut(usize::from(home)) {
             let longest = now.after(shard.program.timeouts().fragments);
             let until = Instant::from_nanos(now.nanos().saturating_add(fragment.left)).min(longest);
@@ -210,7 +227,11 @@ fn give_fragments(shards: &mut [Shard], parts: &[Part], now: Instant) {
 /// Shares out the packets for the agent: to the first shard that has room.
 fn give_punts(shards: &mut [Shard], parts: Vec<Part>) {
     for punted in parts.into_iter().flat_map(|part| part.punts) {
-        let punt = Punt { queue: punted.queue, direction: punted.direction, bytes: punted.bytes };
+        let punt = Punt {
+            queue: punted.queue,
+            direction: punted.direction,
+            bytes: punted.bytes,
+        };
         let direction = punt.direction;
         match shards.iter_mut().find(|shard| !shard.punts.is_full()) {
             Some(shard) => {
@@ -219,7 +240,9 @@ fn give_punts(shards: &mut [Shard], parts: Vec<Part>) {
             }
             None => {
                 if let Some(shard) = shards.first_mut() {
-                    shard.counters.count_drop(direction, DropReason::PuntQueueFull);
+                    shard
+                        .counters
+                        .count_drop(direction, DropReason::PuntQueueFull);
                 }
             }
         }
@@ -231,7 +254,11 @@ impl Shard {
     fn home_of(&self, flow: &CompiledFlow, strays: &mut Strays) -> u16 {
         let keys = FlowKey::all(flow);
         let [out, inbound] = keys.map(|key| self.owner_of_key(&key));
-        let home = if flow.flags & CompiledFlow::FLAG_SOURCE_NAT != 0 { inbound } else { out };
+        let home = if flow.flags & CompiledFlow::FLAG_SOURCE_NAT != 0 {
+            inbound
+        } else {
+            out
+        };
         for (key, owner) in keys.into_iter().zip([out, inbound]) {
             if owner != home {
                 strays.insert(key, home);
@@ -255,11 +282,24 @@ impl Shard {
         }
     }
 
-    fn take_flow(&mut self, Thawed { mut record, class, peer }: Thawed) {
+    fn take_flow(
+        &mut self,
+        Thawed {
+            mut record,
+            class,
+            peer,
+        }: Thawed,
+    ) {
         if let Some(peer) = peer {
             record.compiled.peer = self.peers.acquire(peer).unwrap_or(CompiledFlow::NONE);
         }
-        let Self { table, templates, peers, counters, .. } = self;
+        let Self {
+            table,
+            templates,
+            peers,
+            counters,
+            ..
+        } = self;
         // At the time of its last use, so that this is what the table notes.
         let then = Instant::from_nanos(record.last_use);
         let inserted = table.insert(record, class, then, |ended| {
@@ -309,13 +349,17 @@ impl Shard {
         add(&mut counters.flows_cut, totals.flows_cut);
         for cell in &part.traffic {
             let traffic = &mut counters.traffic[side(cell.direction)];
-            if let Some(tally) = traffic.kind_mut(cell.bound, [cell.cast, cell.network, cell.transport]) {
+            if let Some(tally) =
+                traffic.kind_mut(cell.bound, [cell.cast, cell.network, cell.transport])
+            {
                 add(&mut tally.packets, cell.packets);
                 add(&mut tally.bytes, cell.bytes);
             }
         }
         for drops in &part.drops {
-            let reason = DropReason::ALL.iter().find(|reason| reason.name() == drops.reason);
+            let reason = DropReason::ALL
+                .iter()
+                .find(|reason| reason.name() == drops.reason);
             let all = &mut counters.drops[side(drops.direction)];
             if let Some(counter) = reason.and_then(|reason| all.get_mut(reason.index())) {
                 add(counter, drops.count);
@@ -331,12 +375,26 @@ impl Shard {
             .counter_places()
             .filter_map(|(layer, direction, rule, place)| {
                 let rule = rule.map(|rule| rule.0);
-                Some(((*names.get(layer)?, direction == Direction::In, rule), place))
+                Some((
+                    (*names.get(layer)?, direction == Direction::In, rule),
+                    place,
+                ))
             })
             .collect();
-        for Hits { layer, direction, rule, count } in &part.hits {
-            let name = part.header.layers.get(usize::from(*layer)).map(String::as_str);
-            let place = name.and_then(|name| places.get(&(name, *direction == Direction::In, *rule)));
+        for Hits {
+            layer,
+            direction,
+            rule,
+            count,
+        } in &part.hits
+        {
+            let name = part
+                .header
+                .layers
+                .get(usize::from(*layer))
+                .map(String::as_str);
+            let place =
+                name.and_then(|name| places.get(&(name, *direction == Direction::In, *rule)));
             if let Some(hits) = place.and_then(|place| self.rule_hits.get_mut(*place)) {
                 add(hits, *count);
             }

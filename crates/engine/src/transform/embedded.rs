@@ -29,7 +29,13 @@ pub(crate) fn translate(
     };
     let (address_delta, port_delta) = (flow.address_delta ^ sign, flow.port_delta ^ sign);
     addresses(side, direction, embedded, address_delta, bytes)?;
-    ports(side, direction, embedded, (address_delta, port_delta), bytes);
+    ports(
+        side,
+        direction,
+        embedded,
+        (address_delta, port_delta),
+        bytes,
+    );
     if partial {
         return Ok(());
     }
@@ -39,7 +45,10 @@ pub(crate) fn translate(
 
 /// The sum of an ICMP message behind its header.
 fn body_sum(bytes: &[u8], icmp: usize, end: usize) -> Result<u16, DropReason> {
-    bytes.get(icmp + 8..end).map(rackweave_wire::checksum::sum).ok_or(DropReason::IcmpHeader)
+    bytes
+        .get(icmp + 8..end)
+        .map(rackweave_wire::checksum::sum)
+        .ok_or(DropReason::IcmpHeader)
 }
 
 /// The embedded packet goes from the error's receiver to its sender's end.
@@ -69,7 +78,13 @@ fn addresses(
 }
 
 /// Ports or identifier, and the embedded checksum where the error brought so much of the packet.
-fn ports(side: &Side, direction: Direction, embedded: &Embedded, deltas: (u16, u16), bytes: &mut [u8]) {
+fn ports(
+    side: &Side,
+    direction: Direction,
+    embedded: &Embedded,
+    deltas: (u16, u16),
+    bytes: &mut [u8],
+) {
     let (address_delta, port_delta) = deltas;
     let mut put = |at: usize, word: u16| {
         if let Some(field) = bytes.get_mut(at..at + 2) {
@@ -85,7 +100,9 @@ fn ports(side: &Side, direction: Direction, embedded: &Embedded, deltas: (u16, u
             put(embedded.l4, src_port);
             put(embedded.l4 + 2, dst_port);
         }
-        protocol::ICMP | protocol::ICMPV6 => put(embedded.l4 + 4, side.local_port | side.remote_port),
+        protocol::ICMP | protocol::ICMPV6 => {
+            put(embedded.l4 + 4, side.local_port | side.remote_port)
+        }
         _ => {}
     }
     let (offset, delta) = match embedded.protocol {

@@ -62,10 +62,17 @@ impl OuterTemplate {
         let mut options = [0; OPTIONS_MAX];
         let mut used = 0;
         if let Some(source) = encapsulate.source {
-            used = put_option(&mut options, used, reserved::GENEVE_OPTION_SOURCE, &source.to_be_bytes()).ok_or(TemplateError)?;
+            used = put_option(
+                &mut options,
+                used,
+                reserved::GENEVE_OPTION_SOURCE,
+                &source.to_be_bytes(),
+            )
+            .ok_or(TemplateError)?;
         }
         if encapsulate.external {
-            used = put_option(&mut options, used, reserved::GENEVE_OPTION_EXTERNAL, &[]).ok_or(TemplateError)?;
+            used = put_option(&mut options, used, reserved::GENEVE_OPTION_EXTERNAL, &[])
+                .ok_or(TemplateError)?;
         }
         let mut head = [0; OUTER_LEN];
         head[0..6].copy_from_slice(&underlay.dst_mac.octets());
@@ -83,7 +90,13 @@ impl OuterTemplate {
         head[64..66].copy_from_slice(&TRANS_ETHER_BRIDGING.to_be_bytes());
         head[66..69].copy_from_slice(&encapsulate.vni.get().to_be_bytes()[1..]);
         let options_len = u16::try_from(used).map_err(|_| TemplateError)?;
-        Ok(Self { head, options, options_len, mtu, guest_mtu: underlay.guest_mtu })
+        Ok(Self {
+            head,
+            options,
+            options_len,
+            mtu,
+            guest_mtu: underlay.guest_mtu,
+        })
     }
 
     /// The tunnel end point the headers lead to.
@@ -137,18 +150,34 @@ pub(crate) fn wrap(
     let options_len = usize::from(template.options_len);
     let added = OUTER_LEN + options_len + if mss.is_some() { MSS_LEN } else { 0 };
     let inner_len = frame.len();
-    let udp_len = u16::try_from(inner_len + added - 54).map_err(|_| DropReason::EncapsulationTooLong)?;
-    let bytes = frame.push_front(added).map_err(|_| DropReason::EncapsulationTooLong)?;
-    let (head, rest) = bytes.split_first_chunk_mut::<OUTER_LEN>().ok_or(DropReason::EncapsulationTooLong)?;
+    let udp_len =
+        u16::try_from(inner_len + added - 54).map_err(|_| DropReason::EncapsulationTooLong)?;
+    let bytes = frame
+        .push_front(added)
+        .map_err(|_| DropReason::EncapsulationTooLong)?;
+    let (head, rest) = bytes
+        .split_first_chunk_mut::<OUTER_LEN>()
+        .ok_or(DropReason::EncapsulationTooLong)?;
     *head = template.head;
     fill_head(head, entropy, parsed.tos, udp_len);
     let mut rest = rest;
     if let Some(size) = mss {
         head[62] += 2;
-        let (option, after) = rest.split_first_chunk_mut::<MSS_LEN>().ok_or(DropReason::EncapsulationTooLong)?;
+        let (option, after) = rest
+            .split_first_chunk_mut::<MSS_LEN>()
+            .ok_or(DropReason::EncapsulationTooLong)?;
         let [size_high, size_low] = size.to_be_bytes();
         let [class_high, class_low] = reserved::GENEVE_OPTION_CLASS.to_be_bytes();
-        *option = [class_high, class_low, reserved::GENEVE_OPTION_MSS, 1, size_high, size_low, 0, 0];
+        *option = [
+            class_high,
+            class_low,
+            reserved::GENEVE_OPTION_MSS,
+            1,
+            size_high,
+            size_low,
+            0,
+            0,
+        ];
         rest = after;
     }
     if options_len > 0 {
@@ -180,7 +209,9 @@ fn fill_head(head: &mut [u8; OUTER_LEN], entropy: u16, tos: u8, udp_len: u16) {
 fn shift_checksum(frame: &mut Frame, added: usize) -> Result<(), DropReason> {
     if let Checksum::Partial { start, offset } = frame.offload.checksum {
         let added = u16::try_from(added).map_err(|_| DropReason::EncapsulationTooLong)?;
-        let start = start.checked_add(added).ok_or(DropReason::EncapsulationTooLong)?;
+        let start = start
+            .checked_add(added)
+            .ok_or(DropReason::EncapsulationTooLong)?;
         frame.offload.checksum = Checksum::Partial { start, offset };
     }
     Ok(())

@@ -27,7 +27,10 @@ pub(crate) fn combine(a: u16, b: u16) -> u16 {
 
 #[inline(always)]
 fn field(bytes: &mut [u8], at: usize) -> Result<&mut [u8; 2], DropReason> {
-    bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut).ok_or(DropReason::Truncated)
+    bytes
+        .get_mut(at..)
+        .and_then(<[u8]>::first_chunk_mut)
+        .ok_or(DropReason::Truncated)
 }
 
 #[inline(always)]
@@ -83,8 +86,10 @@ fn decrement_ttl(parsed: &Parsed, bytes: &mut [u8]) -> Result<(), DropReason> {
     let l3 = usize::from(parsed.l3);
     let ttl = parsed.ttl.saturating_sub(1);
     if parsed.is_v4() {
-        let header: &mut [u8; 20] =
-            bytes.get_mut(l3..).and_then(<[u8]>::first_chunk_mut).ok_or(DropReason::Truncated)?;
+        let header: &mut [u8; 20] = bytes
+            .get_mut(l3..)
+            .and_then(<[u8]>::first_chunk_mut)
+            .ok_or(DropReason::Truncated)?;
         header[8] = ttl;
         // TTL is the high octet of its word: minus 0x0100 is plus 0xfeff in ones' complement.
         let sum = patch(u16::from_be_bytes([header[10], header[11]]), 0xfeff);
@@ -108,11 +113,25 @@ fn translate(
     let (address_delta, port_delta, src, dst, src_port, dst_port) = match direction {
         Direction::Out => {
             let ports = (side.local_port, side.remote_port);
-            (flow.address_delta, flow.port_delta, &side.local, &side.remote, ports.0, ports.1)
+            (
+                flow.address_delta,
+                flow.port_delta,
+                &side.local,
+                &side.remote,
+                ports.0,
+                ports.1,
+            )
         }
         Direction::In => {
             let ports = (side.remote_port, side.local_port);
-            (!flow.address_delta, !flow.port_delta, &side.remote, &side.local, ports.0, ports.1)
+            (
+                !flow.address_delta,
+                !flow.port_delta,
+                &side.remote,
+                &side.local,
+                ports.0,
+                ports.1,
+            )
         }
     };
     addresses(parsed, src, dst, address_delta, bytes)?;
@@ -122,8 +141,10 @@ fn translate(
     let l4 = usize::from(parsed.l4);
     match parsed.protocol {
         protocol::TCP | protocol::UDP => {
-            let ports: &mut [u8; 4] =
-                bytes.get_mut(l4..).and_then(<[u8]>::first_chunk_mut).ok_or(DropReason::Truncated)?;
+            let ports: &mut [u8; 4] = bytes
+                .get_mut(l4..)
+                .and_then(<[u8]>::first_chunk_mut)
+                .ok_or(DropReason::Truncated)?;
             ports[..2].copy_from_slice(&src_port.to_be_bytes());
             ports[2..].copy_from_slice(&dst_port.to_be_bytes());
         }
@@ -144,7 +165,9 @@ fn addresses(
     address_delta: u16,
     bytes: &mut [u8],
 ) -> Result<(), DropReason> {
-    let header = bytes.get_mut(usize::from(parsed.l3)..).ok_or(DropReason::Truncated)?;
+    let header = bytes
+        .get_mut(usize::from(parsed.l3)..)
+        .ok_or(DropReason::Truncated)?;
     if parsed.is_v4() {
         let header: &mut [u8; 20] = header.first_chunk_mut().ok_or(DropReason::Truncated)?;
         header[12..16].copy_from_slice(&src[12..]);
@@ -173,9 +196,13 @@ fn transport_checksum(
         // No pseudo header in ICMP for IPv4.
         return patch_at(bytes, l4 + 2, port_delta);
     }
-    let Some(offset) = checksum_offset(parsed.protocol) else { return Ok(()) };
+    let Some(offset) = checksum_offset(parsed.protocol) else {
+        return Ok(());
+    };
     // A packet of these protocols that is too short for a checksum has none to keep true.
-    let Ok(field) = field(bytes, l4 + usize::from(offset)) else { return Ok(()) };
+    let Ok(field) = field(bytes, l4 + usize::from(offset)) else {
+        return Ok(());
+    };
     let old = u16::from_be_bytes(*field);
     if let Checksum::Partial { .. } = checksum {
         *field = combine(old, address_delta).to_be_bytes();
@@ -187,19 +214,30 @@ fn transport_checksum(
         return Ok(());
     }
     let new = patch(old, combine(address_delta, port_delta));
-    *field = if udp && new == 0 { [0xff; 2] } else { new.to_be_bytes() };
+    *field = if udp && new == 0 {
+        [0xff; 2]
+    } else {
+        new.to_be_bytes()
+    };
     Ok(())
 }
 
 /// Takes over what the tunnel's DSCP and ECN say (RFC 6040, section 4.2; RFC 2983, uniform model).
 #[inline(always)]
-pub(super) fn take_over_tos(outer: &Outer, parsed: &Parsed, frame: &mut Frame) -> Result<(), DropReason> {
+pub(super) fn take_over_tos(
+    outer: &Outer,
+    parsed: &Parsed,
+    frame: &mut Frame,
+) -> Result<(), DropReason> {
     if outer.tos == parsed.tos || !parsed.is_ip() {
         return Ok(());
     }
     let tos = decapsulated_tos(outer.tos, parsed.tos).ok_or(DropReason::EcnNotCapable)?;
     let l3 = usize::from(parsed.l3);
-    let header = frame.bytes_mut().get_mut(l3..).ok_or(DropReason::Truncated)?;
+    let header = frame
+        .bytes_mut()
+        .get_mut(l3..)
+        .ok_or(DropReason::Truncated)?;
     if parsed.is_v4() {
         let header: &mut [u8; 20] = header.first_chunk_mut().ok_or(DropReason::Truncated)?;
         let delta = combine(u16::from(tos), !u16::from(header[1]));
