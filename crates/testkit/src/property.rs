@@ -1,0 +1,27 @@
+//! What holds for any bytes: each property takes the bytes that choose a case. Property tests draw them, and fuzz
+//! targets (`fuzz/`) try them.
+
+mod answers;
+mod explained;
+mod frozen;
+mod programs;
+mod reading;
+mod shards;
+mod stage;
+mod twins;
+
+pub use answers::answers;
+pub use explained::explained;
+pub use frozen::{goes_on, thaw};
+pub use programs::{faults, programs};
+pub use reading::{frame, wire};
+pub use shards::shards;
+pub use twins::{batches, established};
+
+/// What does not hold, and where.
+pub type Fault = String;
+
+/// Says what must hold.
+fn hold(holds: bool, what: impl FnOnce() -> Fault) -> Result<(), Fault> {
+    if holds { Ok(()) } else { Err(what()) }
+}
