@@ -30,7 +30,12 @@ const fn drop_it<'p>(reason: DropReason) -> Step<'p> {
     Step::End(End::Drop(reason, None))
 }
 
-fn one<'p>(context: &Context<'_, 'p>, action: &'p Action, bit: u16, path: &mut Path<'p>) -> Step<'p> {
+fn one<'p>(
+    context: &Context<'_, 'p>,
+    action: &'p Action,
+    bit: u16,
+    path: &mut Path<'p>,
+) -> Step<'p> {
     match action {
         Action::Allow => return Step::Layer,
         Action::AllowStateful => {
@@ -44,11 +49,31 @@ fn one<'p>(context: &Context<'_, 'p>, action: &'p Action, bit: u16, path: &mut P
         Action::SetSrcMac(mac) => path.last.src_mac = *mac,
         Action::SetDstMac(mac) => path.last.dst_mac = *mac,
         Action::Via(addr) => path.last.next_hop = (*addr).into(),
-        Action::Route { router_v4, router_v6 } => {
-            return route(path, Reject { router_v4: *router_v4, router_v6: *router_v6 });
+        Action::Route {
+            router_v4,
+            router_v6,
+        } => {
+            return route(
+                path,
+                Reject {
+                    router_v4: *router_v4,
+                    router_v6: *router_v6,
+                },
+            );
         }
-        Action::Mtu { mtu, router_v4, router_v6 } => {
-            return limit(path, *mtu, Reject { router_v4: *router_v4, router_v6: *router_v6 });
+        Action::Mtu {
+            mtu,
+            router_v4,
+            router_v6,
+        } => {
+            return limit(
+                path,
+                *mtu,
+                Reject {
+                    router_v4: *router_v4,
+                    router_v6: *router_v6,
+                },
+            );
         }
         Action::SetSrc(_)
         | Action::SetDst(_)
@@ -66,32 +91,56 @@ fn one<'p>(context: &Context<'_, 'p>, action: &'p Action, bit: u16, path: &mut P
 }
 
 /// Denies, unless the connection was admitted before and the change did not ask to cut.
-fn deny<'p>(context: &Context<'_, 'p>, reply: Option<Reject>, bit: u16, path: &mut Path<'p>) -> Step<'p> {
-    if !context.cut && context.connection.as_ref().is_some_and(|connection| connection.passed(bit)) {
+fn deny<'p>(
+    context: &Context<'_, 'p>,
+    reply: Option<Reject>,
+    bit: u16,
+    path: &mut Path<'p>,
+) -> Step<'p> {
+    if !context.cut
+        && context
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.passed(bit))
+    {
         path.kept = true;
         path.stateful |= bit;
         return Step::Layer;
     }
-    Step::End(End::Drop(DropReason::RuleDenied, reply.map(Refusal::Reject)))
+    Step::End(End::Drop(
+        DropReason::RuleDenied,
+        reply.map(Refusal::Reject),
+    ))
 }
 
 fn route<'p>(path: &mut Path<'p>, router: Reject) -> Step<'p> {
-    if path.last.ttl <= 1 {
-        return Step::End(End::Drop(DropReason::TtlExceeded, Some(Refusal::TimeExceeded(router))));
-    }
     // A packet passes one router here, however many layers say so.
-    if !path.routed {
-        path.last.ttl -= 1;
-        path.routed = true;
+    if path.routed {
+        return Step::Action;
     }
+    if path.last.ttl <= 1 {
+        return Step::End(End::Drop(
+            DropReason::TtlExceeded,
+            Some(Refusal::TimeExceeded(router)),
+        ));
+    }
+    path.last.ttl -= 1;
+    path.routed = true;
     Step::Action
 }
 
 fn limit<'p>(path: &mut Path<'p>, mtu: u16, router: Reject) -> Step<'p> {
     if path.last.segment_len > u32::from(mtu) {
-        return Step::End(End::Drop(DropReason::TooBig, Some(Refusal::TooBig(router, mtu))));
+        return Step::End(End::Drop(
+            DropReason::TooBig,
+            Some(Refusal::TooBig(router, mtu)),
+        ));
     }
-    path.mtu = if path.mtu == 0 { mtu } else { path.mtu.min(mtu) };
+    path.mtu = if path.mtu == 0 {
+        mtu
+    } else {
+        path.mtu.min(mtu)
+    };
     Step::Action
 }
 
@@ -117,11 +166,15 @@ fn translate<'p>(context: &Context<'_, 'p>, action: &Action, path: &mut Path<'p>
             fields.dst_port = *port;
             Step::Action
         }
-        (Action::OneToOne { inside, outside }, Direction::Out) if fields.src == Addr::from(*inside) => {
+        (Action::OneToOne { inside, outside }, Direction::Out)
+            if fields.src == Addr::from(*inside) =>
+        {
             fields.src = (*outside).into();
             Step::Action
         }
-        (Action::OneToOne { inside, outside }, Direction::In) if fields.dst == Addr::from(*outside) => {
+        (Action::OneToOne { inside, outside }, Direction::In)
+            if fields.dst == Addr::from(*outside) =>
+        {
             fields.dst = (*inside).into();
             Step::Action
         }
@@ -167,7 +220,9 @@ fn far_side(flow: &CompiledFlow, fields: &mut Fields, related: bool) {
 }
 
 fn source_nat<'p>(context: &Context<'_, 'p>, pool: u16, path: &mut Path<'p>) -> Step<'p> {
-    let Some(pool) = context.program.pool(pool) else { return drop_it(DropReason::NatMismatch) };
+    let Some(pool) = context.program.pool(pool) else {
+        return drop_it(DropReason::NatMismatch);
+    };
     let fields = &mut path.last;
     let query = matches!(
         (fields.protocol, fields.icmp_type),
@@ -176,7 +231,10 @@ fn source_nat<'p>(context: &Context<'_, 'p>, pool: u16, path: &mut Path<'p>) -> 
     if !query || Addr::from(pool.address).is_v4() != (fields.ether_type == ETHERTYPE_IPV4) {
         return drop_it(DropReason::NatMismatch);
     }
-    let bound = context.connection.as_ref().map(|connection| connection.flow);
+    let bound = context
+        .connection
+        .as_ref()
+        .map(|connection| connection.flow);
     match context.ports.bind(pool, fields, bound, context.now) {
         Ok(binding) => {
             fields.src = pool.address.into();
@@ -195,12 +253,21 @@ fn choose<'p>(context: &Context<'_, 'p>, select: &Select, path: &mut Path<'p>) -
         Select::MappingOrGroup { table, group } => (Some(*table), &group[..]),
     };
     let fields = &mut path.last;
-    let addr = if fields.next_hop == Addr::NONE { fields.dst } else { fields.next_hop };
+    let addr = if fields.next_hop == Addr::NONE {
+        fields.dst
+    } else {
+        fields.next_hop
+    };
     let target = table
         .and_then(|table| context.program.table(table)?.lookup(addr))
-        .map(|mapping| Target { underlay: mapping.underlay, mac: mapping.mac })
+        .map(|mapping| Target {
+            underlay: mapping.underlay,
+            mac: mapping.mac,
+        })
         .or_else(|| rendezvous(group, context.entropy));
-    let Some(target) = target else { return drop_it(DropReason::NoMapping) };
+    let Some(target) = target else {
+        return drop_it(DropReason::NoMapping);
+    };
     fields.dst_mac = target.mac;
     path.target = Some(target);
     Step::Action
@@ -214,13 +281,21 @@ fn rendezvous(targets: &[Target], entropy: u64) -> Option<Target> {
 
 fn verify<'p>(context: &Context<'_, 'p>, table: u16, path: &mut Path<'p>) -> Step<'p> {
     let fields = &path.last;
-    let mapping = context.program.table(table).and_then(|table| table.lookup(fields.src));
-    let Some(mapping) = mapping else { return drop_it(DropReason::SourceMismatch) };
+    let mapping = context
+        .program
+        .table(table)
+        .and_then(|table| table.lookup(fields.src));
+    let Some(mapping) = mapping else {
+        return drop_it(DropReason::SourceMismatch);
+    };
     if Addr::from(mapping.underlay) == fields.outer_src {
         return Step::Action;
     }
     match mapping.previous {
-        Some(previous) if Addr::from(previous.underlay) == fields.outer_src && context.now < previous.until => {
+        Some(previous)
+            if Addr::from(previous.underlay) == fields.outer_src
+                && context.now < previous.until =>
+        {
             path.moved = true;
             Step::Action
         }
