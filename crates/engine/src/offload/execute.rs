@@ -62,7 +62,7 @@ pub fn execute(
             transform::inbound(&entry.flow, outer, &packet.parsed, &mut done).ok()?;
         }
         None => {
-            transform::outbound(&entry.flow, &entry.template, &packet.parsed, &mut done).ok()?
+            transform::outbound(&entry.flow, &entry.template, &packet.parsed, &mut done).ok()?;
         }
     }
     *frame = done;

@@ -40,10 +40,10 @@ impl Embedded {
                 let id = be16(bytes, l4 + 4)?;
                 match (embedded.protocol, *bytes.get(l4)?) {
                     (protocol::ICMP, 8 | 13 | 15 | 17) | (protocol::ICMPV6, 128) => {
-                        embedded.src_port = id
+                        embedded.src_port = id;
                     }
                     (protocol::ICMP, 0 | 14 | 16 | 18) | (protocol::ICMPV6, 129) => {
-                        embedded.dst_port = id
+                        embedded.dst_port = id;
                     }
                     _ => return None,
                 }

@@ -91,10 +91,10 @@ fn read_options(mut options: &[u8], outer: &mut Outer) -> Result<(), DropReason>
         let class = u16::from_be_bytes([head[0], head[1]]);
         match (class, head[2]) {
             (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_EXTERNAL) if len == 0 => {
-                outer.external = true
+                outer.external = true;
             }
             (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_MSS) => {
-                outer.mss = be16(data, 0)
+                outer.mss = be16(data, 0);
             }
             (reserved::GENEVE_OPTION_CLASS, reserved::GENEVE_OPTION_SOURCE) => {
                 outer.source = data.first_chunk().copied().map(u64::from_be_bytes);

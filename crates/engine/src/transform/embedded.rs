@@ -101,7 +101,7 @@ fn ports(
             put(embedded.l4 + 2, dst_port);
         }
         protocol::ICMP | protocol::ICMPV6 => {
-            put(embedded.l4 + 4, side.local_port | side.remote_port)
+            put(embedded.l4 + 4, side.local_port | side.remote_port);
         }
         _ => {}
     }
