@@ -31,8 +31,9 @@ pub struct Scope {
     pub rewrites: bool,
     /// Rules that run dry: meters with a rate, pools of few ports.
     pub scarce: bool,
-    /// The port translation of [`Action::SourceNat`].
-    pub source_nat: bool,
+    /// Rules ask for Ethernet addresses. A record has those that frames of its two directions leave with, and need not
+    /// have those of its connection's first packet, which decide whether a change of rules cuts it.
+    pub forgotten: bool,
 }
 
 impl Scope {
@@ -40,7 +41,7 @@ impl Scope {
     pub const ALL: Self = Self {
         rewrites: true,
         scarce: true,
-        source_nat: true,
+        forgotten: true,
     };
 }
 
@@ -227,10 +228,11 @@ const fn mapping(underlay: Ipv6Addr) -> Mapping {
 
 fn rule_set(source: &mut Source<'_>, drawer: &actions::Drawer<'_>) -> RuleSet {
     let count = source.below(5);
+    let scope = drawer.scope;
     let rule = |number| Rule {
         id: RuleId(number),
         priority: u16::from(source.octet() % 4),
-        matches: matches::draw(source, drawer.direction),
+        matches: matches::draw(source, scope, drawer.direction),
         actions: drawer.actions(source),
     };
     let rules = (1..).take(count).map(rule).collect();

@@ -18,6 +18,7 @@ use rackweave_engine::{Direction, Existing, Frame, Verdict};
 use crate::packet::{self, IcmpError, icmp_error};
 use crate::program::world::{GATEWAY_MAC, GUEST_MAC, SLEDS, VNIS, vni};
 use crate::source::Source;
+pub(crate) use shape::finished;
 pub(crate) use special::request;
 pub use talk::Talk;
 pub(crate) use talk::inner_at;
@@ -90,8 +91,14 @@ impl Traffic {
     /// Remembers a frame that an engine let pass.
     pub fn passed(&mut self, direction: Direction, verdict: Verdict, frame: &Frame) {
         if verdict == Verdict::Forward {
-            remember(&mut self.left, (direction, frame.bytes().to_vec()));
+            remember(&mut self.left, (direction, finished(frame)));
         }
+    }
+
+    /// Forgets who talked: nobody goes on, and nobody replies.
+    pub fn forget(&mut self) {
+        self.talks.clear();
+        self.left.clear();
     }
 
     fn fresh_talk(&mut self, source: &mut Source<'_>) -> Event {

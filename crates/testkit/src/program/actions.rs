@@ -81,7 +81,7 @@ impl Drawer<'_> {
                 router_v6: ROUTER_V6,
             },
             6 => one_to_one(source),
-            7 if self.scope.source_nat => Action::SourceNat {
+            7 => Action::SourceNat {
                 pool: u16::try_from(source.below(self.spec.pools.len())).unwrap_or(0),
             },
             8 if self.meters => Action::Meter {

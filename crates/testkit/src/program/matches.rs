@@ -6,14 +6,18 @@ use ipnet::{IpNet, Ipv6Net};
 use rackweave_engine::Direction;
 use rackweave_engine::program::{Match, PortRange, Tag, TagSet};
 
+use super::Scope;
 use super::world::{LOCALS, MACS, OUTSIDES, PORTS, REMOTES, SLEDS, VNIS, same_family, vni};
 use crate::source::Source;
 
 /// Predicates that some packet of the world may meet.
-pub(super) fn draw(source: &mut Source<'_>, direction: Direction) -> Match {
+pub(super) fn draw(source: &mut Source<'_>, scope: Scope, direction: Direction) -> Match {
     let mut matches = Match::default();
     for _ in 0..source.below(4) {
         one_more(source, direction, &mut matches);
+    }
+    if !scope.forgotten {
+        (matches.src_mac, matches.dst_mac) = (None, None);
     }
     sensible(&mut matches);
     matches

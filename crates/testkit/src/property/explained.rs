@@ -8,11 +8,11 @@ use rackweave_engine::program::{Limits, RuleId};
 use rackweave_engine::{Direction, Explanation, Frame, Shard, Verdict};
 use rackweave_types::Instant;
 
-use super::stage::{Stage, balanced, ends, finished, octets, summary, tight};
+use super::stage::{Stage, balanced, ends, octets, summary, tight};
 use super::{Fault, hold};
 use crate::program::Scope;
 use crate::source::Source;
-use crate::traffic::{Event, Manner, Traffic};
+use crate::traffic::{Event, Manner, Traffic, finished};
 use crate::verify::verify;
 
 /// For any program, state and packet, [`Shard::explain`] names the very verdict, rules and bytes that

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use rackweave_engine::{Direction, Port, Verdict};
+use rackweave_engine::{Direction, Existing, Frame, Port, Verdict};
+use rackweave_types::Instant;
 
 use super::stage::{AMPLE, SECRET, Stage, balanced, ends, octets, summary};
 use super::{Fault, hold};
@@ -27,7 +28,7 @@ pub(super) fn compare(bytes: &[u8], moving: bool) -> Result<(), Fault> {
     let scope = Scope {
         rewrites: false,
         scarce: false,
-        source_nat: true,
+        forgotten: false,
     };
     let mut stage = Stage::draw(&mut source, scope)?;
     let port = |shards| {
@@ -47,52 +48,83 @@ pub(super) fn compare(bytes: &[u8], moving: bool) -> Result<(), Fault> {
             (Event::Packet(direction, frame), Event::Packet(other, alike)) => {
                 hold(direction == other, || "directions differ".to_owned())?;
                 let mut frames = [frame, alike];
-                let explained =
-                    [0, 1].map(|at| ports[at].explain(direction, &frames[at], stage.now));
-                let found =
-                    [0, 1].map(|at| ports[at].process(direction, &mut frames[at], stage.now));
-                let why = || explained.iter().flatten().map(summary).collect::<String>();
-                hold(found[0] == found[1], || {
-                    format!("one shard {:?}, four {:?}: {}", found[0], found[1], why())
-                })?;
-                let [one, four] = [0, 1].map(|at| plain(direction, found[at], frames[at].bytes()));
-                hold(one == four, || {
-                    format!(
-                        "one shard {}\nfour {}\n{}",
-                        octets(&one),
-                        octets(&four),
-                        why()
-                    )
-                })?;
+                let verdicts = send(&mut ports, direction, &mut frames, stage.now)?;
                 for at in 0..2 {
-                    traffic[at].passed(direction, found[at], &frames[at]);
+                    traffic[at].passed(direction, verdicts[at], &frames[at]);
                 }
             }
-            (Event::Wait(duration), _) => stage.wait(duration),
+            (Event::Wait(duration), _) => {
+                stage.wait(duration);
+                if moving && duration.as_secs() > 0 {
+                    traffic.iter_mut().for_each(Traffic::forget);
+                }
+            }
+            (Event::Change(existing), _) if moving => {
+                // Of another number of shards, a port gives a connection that begins anew another port of the pool;
+                // who speaks to the old one finds nobody there, or by chance the one.
+                traffic.iter_mut().for_each(Traffic::forget);
+                let count = source.pick(&[1, 2, 4]);
+                ports[1] = moved(&ports[1], count, &stage)?;
+                stage.change_a_little(&mut source)?;
+                install(&mut ports, &stage, existing);
+            }
             (Event::Change(existing), _) => {
-                if moving {
-                    let count = source.pick(&[1, 2, 4]);
-                    ports[1] = moved(&ports[1], count, &stage)?;
-                    stage.change_a_little(&mut source)?;
-                } else {
-                    stage.change(&mut source)?;
-                }
-                for port in &mut ports {
-                    port.install(&stage.program, existing);
-                }
+                stage.change(&mut source)?;
+                install(&mut ports, &stage, existing);
             }
             (Event::Packet(..), _) => return Err("the traffic differs".to_owned()),
         }
     }
-    for shard in ports.iter_mut().flat_map(Port::shards_mut) {
-        while shard.expire(stage.now, u32::MAX) > 0 {}
+    end(ports, stage.now)
+}
+
+/// Sends a frame through each port; the verdicts.
+fn send(
+    ports: &mut [Port; 2],
+    direction: Direction,
+    frames: &mut [Frame; 2],
+    now: Instant,
+) -> Result<[Verdict; 2], Fault> {
+    let explained = [0, 1].map(|at| ports[at].explain(direction, &frames[at], now));
+    let found = [0, 1].map(|at| ports[at].process(direction, &mut frames[at], now));
+    let why = || explained.iter().flatten().map(summary).collect::<String>();
+    hold(found[0] == found[1], || {
+        format!("one shard {:?}, four {:?}: {}", found[0], found[1], why())
+    })?;
+    let [one, four] = [0, 1].map(|at| plain(direction, found[at], frames[at].bytes()));
+    hold(one == four, || {
+        let [one, four] = [octets(&one), octets(&four)];
+        format!("one shard {one}\nfour {four}\n{}", why())
+    })?;
+    Ok(found)
+}
+
+fn install(ports: &mut [Port; 2], stage: &Stage, existing: Existing) {
+    for port in ports {
+        port.install(&stage.program, existing);
     }
-    let flows = [0, 1].map(|at| ports[at].flow_count());
-    hold(flows[0] == flows[1], || format!("{flows:?} flows"))?;
+}
+
+/// Both hold as many connections, and come to an end.
+fn end(mut ports: [Port; 2], now: Instant) -> Result<(), Fault> {
+    for shard in ports.iter_mut().flat_map(Port::shards_mut) {
+        while shard.expire(now, u32::MAX) > 0 {}
+    }
+    let counts = [0, 1].map(|at| ports[at].flow_count());
+    hold(counts[0] == counts[1], || {
+        let flows = |port: &Port| -> Vec<_> {
+            let shards = port.shards().iter();
+            shards
+                .flat_map(|shard| shard.flows(0, u32::MAX).0)
+                .collect()
+        };
+        let [one, four] = [0, 1].map(|at| flows(&ports[at]));
+        format!("one shard {one:?}\nfour {four:?}")
+    })?;
     for port in &mut ports {
         balanced(&port.counters())?;
         for shard in port.shards_mut() {
-            ends(shard, stage.now)?;
+            ends(shard, now)?;
         }
     }
     Ok(())

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rackweave_engine::counters::Counters;
-use rackweave_engine::frame::Checksum;
 use rackweave_engine::program::{Limits, Program};
 use rackweave_engine::{Direction, Explanation, Frame, Settings, Shard, ShardId};
 use rackweave_types::Instant;
-use rackweave_wire::checksum::{finish, sum};
 
 use super::{Fault, hold};
 use crate::program::{Plan, Scope};
@@ -161,20 +159,4 @@ pub(super) fn summary(explanation: &Explanation) -> String {
         octets(frame.bytes()),
         layers.join("\n"),
     )
-}
-
-/// The octets of a frame as hardware would send them: a partial checksum is finished.
-pub(super) fn finished(frame: &Frame) -> Vec<u8> {
-    let mut bytes = frame.bytes().to_vec();
-    if let Checksum::Partial { start, offset } = frame.offload.checksum {
-        let start = usize::from(start);
-        let at = start + usize::from(offset);
-        if let Some(covered) = bytes.get(start..) {
-            let check = finish(sum(covered));
-            if let Some(field) = bytes.get_mut(at..at + 2) {
-                field.copy_from_slice(&check.to_be_bytes());
-            }
-        }
-    }
-    bytes
 }

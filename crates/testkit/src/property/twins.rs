@@ -22,7 +22,11 @@ const MANNER: Manner = Manner {
 /// What does not hold.
 pub fn established(bytes: &[u8]) -> Result<(), Fault> {
     let mut source = Source::new(bytes);
-    let mut stage = Stage::draw(&mut source, Scope::ALL)?;
+    let scope = Scope {
+        forgotten: false,
+        ..Scope::ALL
+    };
+    let mut stage = Stage::draw(&mut source, scope)?;
     let limits = if source.one_in(2) {
         tight(&mut source)
     } else {

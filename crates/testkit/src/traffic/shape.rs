@@ -1,5 +1,6 @@
 //! Changes of frames that keep them valid, and a few that do not.
 
+use rackweave_engine::Frame;
 use rackweave_engine::frame::{Checksum, Offload, Segment, SegmentKind};
 use rackweave_wire::checksum::{finish, sum};
 
@@ -20,6 +21,22 @@ fn finish_header(frame: &mut [u8]) {
     frame[24..26].fill(0);
     let check = finish(sum(&frame[14..14 + len]));
     frame[24..26].copy_from_slice(&check.to_be_bytes());
+}
+
+/// The octets of a frame as hardware would send them: a partial checksum is finished.
+pub(crate) fn finished(frame: &Frame) -> Vec<u8> {
+    let mut bytes = frame.bytes().to_vec();
+    if let Checksum::Partial { start, offset } = frame.offload.checksum {
+        let start = usize::from(start);
+        let at = start + usize::from(offset);
+        if let Some(covered) = bytes.get(start..) {
+            let check = finish(sum(covered));
+            if let Some(field) = bytes.get_mut(at..at + 2) {
+                field.copy_from_slice(&check.to_be_bytes());
+            }
+        }
+    }
+    bytes
 }
 
 /// Sets TTL or hop limit.

@@ -206,7 +206,7 @@ impl Talk {
         let sum = packet::pseudo_header(self.src, self.dst, self.protocol, frame.len() - l4);
         let at = l4 + usize::from(offset);
         frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
-        let cut = len > 1500 || source.one_in(8);
+        let cut = len > 1500 || (self.direction == Direction::Out && source.one_in(8));
         let offload = Offload {
             checksum: Checksum::Partial { start, offset },
             segment: cut.then_some(Segment { kind, size: 1400 }),
