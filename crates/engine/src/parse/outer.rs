@@ -37,40 +37,65 @@ pub struct Outer {
 ///
 /// # Errors
 /// The reason for which the frame is dropped.
-#[inline(always)]
 pub fn parse_outer(bytes: &[u8]) -> Result<Outer, DropReason> {
-    let head: &[u8; OUTER_LEN] = bytes.first_chunk().ok_or(DropReason::Truncated)?;
-    let udp_dst = u16::from_be_bytes([head[56], head[57]]);
-    if be16(head, 12) != Some(ETHERTYPE_IPV6)
-        || head[14] >> 4 != 6
-        || head[20] != protocol::UDP
-        || udp_dst != reserved::GENEVE_PORT
-    {
-        return Err(DropReason::NotGeneve);
-    }
-    // Version 0, an Ethernet frame inside, and no control packet: "endpoints MUST NOT forward the payload" of one.
-    if be16(head, 64) != Some(TRANS_ETHER_BRIDGING) || head[62] >> 6 != 0 || head[63] & 0x80 != 0 {
-        return Err(DropReason::GeneveHeader);
-    }
-    let options_len = usize::from(head[62] & 0x3f) * 4;
-    let vni = u32::from_be_bytes([0, head[66], head[67], head[68]]);
-    let mut outer = Outer {
-        src: addr6(head, 22).ok_or(DropReason::Truncated)?,
-        dst: addr6(head, 38).ok_or(DropReason::Truncated)?,
-        tos: head[14] << 4 | head[15] >> 4,
-        vni: Vni::new(vni).map_err(|_| DropReason::GeneveHeader)?,
+    let mut outer = Outer::NOTHING;
+    outer.read(bytes)?;
+    Ok(outer)
+}
+
+impl Outer {
+    /// What is known of a tunnel before its headers were read.
+    pub(crate) const NOTHING: Self = Self {
+        src: Addr::NONE,
+        dst: Addr::NONE,
+        tos: 0,
+        vni: Vni::BOUNDARY,
         external: false,
         mss: None,
         source: None,
-        len: u16::try_from(OUTER_LEN + options_len).map_err(|_| DropReason::GeneveHeader)?,
+        len: 0,
     };
-    if options_len > 0 {
-        let options = bytes
-            .get(OUTER_LEN..OUTER_LEN + options_len)
-            .ok_or(DropReason::GeneveHeader)?;
-        read_options(options, &mut outer)?;
+
+    /// As [`parse_outer`], in place: the packet path moves no headers about. After an error the value is of no use but
+    /// to read the next frame into.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), DropReason> {
+        let head: &[u8; OUTER_LEN] = bytes.first_chunk().ok_or(DropReason::Truncated)?;
+        let udp_dst = u16::from_be_bytes([head[56], head[57]]);
+        if be16(head, 12) != Some(ETHERTYPE_IPV6)
+            || head[14] >> 4 != 6
+            || head[20] != protocol::UDP
+            || udp_dst != reserved::GENEVE_PORT
+        {
+            return Err(DropReason::NotGeneve);
+        }
+        // Version 0, an Ethernet frame inside, and no control packet: "endpoints MUST NOT forward the payload" of one.
+        if be16(head, 64) != Some(TRANS_ETHER_BRIDGING)
+            || head[62] >> 6 != 0
+            || head[63] & 0x80 != 0
+        {
+            return Err(DropReason::GeneveHeader);
+        }
+        let options_len = usize::from(head[62] & 0x3f) * 4;
+        let vni = u32::from_be_bytes([0, head[66], head[67], head[68]]);
+        *self = Self {
+            src: addr6(head, 22).ok_or(DropReason::Truncated)?,
+            dst: addr6(head, 38).ok_or(DropReason::Truncated)?,
+            tos: head[14] << 4 | head[15] >> 4,
+            vni: Vni::new(vni).map_err(|_| DropReason::GeneveHeader)?,
+            external: false,
+            mss: None,
+            source: None,
+            len: u16::try_from(OUTER_LEN + options_len).map_err(|_| DropReason::GeneveHeader)?,
+        };
+        if options_len > 0 {
+            let options = bytes
+                .get(OUTER_LEN..OUTER_LEN + options_len)
+                .ok_or(DropReason::GeneveHeader)?;
+            read_options(options, self)?;
+        }
+        Ok(())
     }
-    Ok(outer)
 }
 
 /// The Ethernet destination of the frame inside a tunnel: it tells which port a frame from the wire is for.

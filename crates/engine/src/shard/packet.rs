@@ -9,7 +9,7 @@ use crate::fields::Fields;
 use crate::flow::FlowKey;
 use crate::fragment::Ports;
 use crate::frame::{Frame, Offload};
-use crate::parse::{Embedded, Outer, Parsed, check_offload, parse_outer};
+use crate::parse::{Embedded, Outer, Parsed, check_offload};
 use crate::program::TagSet;
 use crate::transform;
 
@@ -69,7 +69,8 @@ impl Packet {
                 inner
             }
             Direction::In => {
-                let outer = self.outer.insert(parse_outer(frame.bytes())?);
+                let outer = self.outer.insert(Outer::NOTHING);
+                outer.read(frame.bytes())?;
                 let inner = frame
                     .bytes()
                     .get(usize::from(outer.len)..)
