@@ -92,6 +92,14 @@ impl FlowIndex {
         prefetch(&self.buckets[at(self.place(hash).1)]);
     }
 
+    /// Asks for both buckets where this hash may be: for keys that are most likely new.
+    #[inline]
+    pub(super) fn prefetch_both(&self, hash: u64) {
+        let (tag, first) = self.place(hash);
+        prefetch(&self.buckets[at(first)]);
+        prefetch(&self.buckets[at(self.other(first, tag))]);
+    }
+
     /// The record that a lookup of this hash would most likely look at first.
     #[inline]
     pub(super) fn guess(&self, hash: u64) -> Option<u32> {

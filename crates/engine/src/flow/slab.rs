@@ -114,6 +114,14 @@ impl Slab {
         }
     }
 
+    /// Asks for the place where the next record will stand.
+    #[inline]
+    pub(super) fn prefetch_vacant(&self) {
+        if let Some(number) = self.vacant() {
+            self.prefetch(number);
+        }
+    }
+
     /// One more than the highest number ever used.
     pub(super) fn high(&self) -> u32 {
         self.high

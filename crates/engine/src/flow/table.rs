@@ -156,6 +156,18 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the memory of a record that may have to be added.
+    #[inline]
+    pub fn prefetch_vacant(&self) {
+        self.slab.prefetch_vacant();
+    }
+
+    /// Asks for the index's memory for the hash of a key that most likely no connection has.
+    #[inline]
+    pub fn prefetch_new(&self, hash: u64) {
+        self.index.prefetch_both(hash);
+    }
+
     /// The number of the connection that packets with this key belong to; `hash` is the key's. The connection may
     /// have expired without being noticed yet: see [`is_expired`](Self::is_expired).
     #[inline]

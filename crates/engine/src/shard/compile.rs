@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::packet::Packet;
+use crate::addr::Addr;
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
 use crate::fields::Fields;
@@ -75,6 +76,20 @@ fn empty(packet: &Packet) -> CompiledFlow {
         packet.direction == Direction::Out,
     );
     flow
+}
+
+/// The key that packets against this one's direction carry.
+pub(super) fn far_key(path: &Path<'_>) -> FlowKey {
+    let fields = &path.last;
+    let side = side_of(fields);
+    FlowKey {
+        direction: fields.direction.reversed(),
+        local: Addr::from_octets(side.local),
+        remote: Addr::from_octets(side.remote),
+        local_port: side.local_port,
+        remote_port: side.remote_port,
+        protocol: fields.protocol,
+    }
 }
 
 /// Sets the sides that the packet's way has shown: what it was, and what it became.

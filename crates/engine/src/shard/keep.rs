@@ -2,7 +2,7 @@
 
 use rackweave_types::Instant;
 
-use super::compile::Compiled;
+use super::compile::{Compiled, far_key};
 use super::packet::Packet;
 use super::slow::Discard;
 use super::{Shard, Verdict, fast};
@@ -47,6 +47,8 @@ impl Shard {
         frame: &mut Frame,
         now: Instant,
     ) -> Result<(), DropReason> {
+        // The key on the other side is known now and needed soon.
+        self.table.prefetch_new(self.hasher.hash(&far_key(path)));
         let before = existing.map(|number| self.table.get(number).compiled);
         let compiled = self.compile(packet, path, before.as_ref())?;
         let gives_way = path.binding.and_then(|binding| binding.evict);

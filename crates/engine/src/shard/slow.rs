@@ -90,6 +90,7 @@ impl Shard {
         {
             return self.finish(Judgement::HandOver(elsewhere), packet, frame, now);
         }
+        self.table.prefetch_vacant();
         let program = Arc::clone(&self.program);
         let evaluation = self.evaluate(&program, packet, Some(key), now, None);
         self.finish(Judgement::Decided(evaluation), packet, frame, now)
