@@ -111,10 +111,11 @@ impl Bench {
         let before = self.shard.counters().forwarded[place];
         for group in packets.groups() {
             self.now = self.now.after(Duration::from_nanos(100));
+            let count = self.fill(group);
             match how {
-                How::Copied => self.copy_group(group),
-                How::Single => self.send_singly(direction, group),
-                How::Batch => self.send_batch(direction, group),
+                How::Copied => {}
+                How::Single => self.send_singly(direction, count),
+                How::Batch => self.send_together(direction, count),
             }
         }
         let passed = self.shard.counters().forwarded[place] - before;
@@ -131,29 +132,23 @@ impl Bench {
         Ok(())
     }
 
-    fn copy_group<'a>(&mut self, group: impl Iterator<Item = &'a [u8]>) {
-        for (packet, frame) in group.zip(&mut self.frames) {
-            frame.fill(packet);
-            black_box(&mut *frame);
-        }
-    }
-
-    fn send_singly<'a>(&mut self, direction: Direction, group: impl Iterator<Item = &'a [u8]>) {
-        for (packet, frame) in group.zip(&mut self.frames) {
-            frame.fill(packet);
-            black_box(self.shard.process(direction, frame, self.now));
-        }
-    }
-
-    fn send_batch<'a>(
-        &mut self,
-        direction: Direction,
-        group: impl ExactSizeIterator<Item = &'a [u8]>,
-    ) {
+    /// Copies packets into the frames; says how many there are.
+    fn fill<'a>(&mut self, group: impl ExactSizeIterator<Item = &'a [u8]>) -> usize {
         let count = group.len();
         for (packet, frame) in group.zip(&mut self.frames) {
             frame.fill(packet);
         }
+        black_box(&mut self.frames);
+        count
+    }
+
+    fn send_singly(&mut self, direction: Direction, count: usize) {
+        for frame in self.frames.iter_mut().take(count) {
+            black_box(self.shard.process(direction, frame, self.now));
+        }
+    }
+
+    fn send_together(&mut self, direction: Direction, count: usize) {
         let (frames, verdicts) = (&mut self.frames[..count], &mut self.verdicts[..count]);
         self.shard
             .process_batch(direction, frames, self.now, verdicts);

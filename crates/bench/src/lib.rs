@@ -7,8 +7,8 @@
 //! outside, so that every packet passes all six layers, is translated and is encapsulated.
 //!
 //! How time is measured: packets are built beforehand, each flow's once, in random order. A round
-//! copies each into a frame and sends it through the engine; the same round without the engine is
-//! measured beside it and subtracted, so that a figure is the engine's share alone. The clock is
+//! copies them into frames, 32 at a time, and sends these through the engine, one by one or as a
+//! batch; the same round without the engine is measured beside it and subtracted, so that a figure is the engine's share alone. The clock is
 //! the thread's own (its time on a processor), and of several rounds the fastest counts: programs
 //! beside it only ever make a round slower.
 #![forbid(unsafe_code)]

@@ -1,7 +1,7 @@
 //! The port that is measured, as objects of the state and as the program made from them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use rackweave_engine::mapping::MappingTable;
@@ -32,11 +32,20 @@ pub const OUTSIDE: [IpAddr; 2] = [
 /// Words for hashing; any will do, and fixed ones make runs alike.
 pub const SECRET: [u64; 2] = [0x5261_636b_7765_6176, 0x6265_6e63_686d_6172];
 
-/// The port's program.
+/// The port's program, made once.
 ///
 /// # Errors
 /// Where the objects in `network/` do not make one.
 pub fn program() -> Result<Arc<Program>> {
+    static PROGRAM: OnceLock<Arc<Program>> = OnceLock::new();
+    if let Some(program) = PROGRAM.get() {
+        return Ok(Arc::clone(program));
+    }
+    let made = Arc::new(make()?);
+    Ok(Arc::clone(PROGRAM.get_or_init(|| made)))
+}
+
+fn make() -> Result<Program> {
     let port: PortConfig = serde_json::from_str(include_str!("../network/port.json"))
         .context("cannot read network/port.json")?;
     let vpc: VpcState = serde_json::from_str(include_str!("../network/vpc.json"))
@@ -52,9 +61,7 @@ pub fn program() -> Result<Arc<Program>> {
         .iter()
         .map(|_| Arc::<MappingTable>::default())
         .collect();
-    Ok(Arc::new(
-        Program::compile(&made.spec, tables).context("the program does not compile")?,
-    ))
+    Program::compile(&made.spec, tables).context("the program does not compile")
 }
 
 /// Limits that leave room for this many connections.

@@ -11,7 +11,7 @@ use crate::network;
 use crate::rounds::Rounds;
 use crate::traffic::{Kind, Part};
 
-/// Flows that a table holds.
+/// Flows that a table holds where nothing else is said.
 pub const ROOM: u32 = 524_288;
 
 /// New flows on a table with room: those of a round have ended before the next.
@@ -24,17 +24,16 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// A shard with room for [`ROOM`] flows, and the first packets of `flows`. Its memory has been
+    /// A shard with room for `room` flows, and the first packets of `flows`. Its memory has been
     /// used before, as that of a shard that runs for a while.
     ///
     /// # Errors
     /// Where there is not enough memory, or a flow cannot be opened.
-    pub fn new(kind: Kind, direction: Direction, flows: u32) -> Result<Self> {
-        let flows = flows.min(ROOM);
+    pub fn new(kind: Kind, direction: Direction, flows: u32, room: u32) -> Result<Self> {
         let all: Vec<u32> = (0..flows).collect();
         let packets = Packets::of(&all, kind, direction, Part::First);
         let mut opening = Self {
-            bench: Bench::new(network::shard(ROOM)?),
+            bench: Bench::new(network::shard(room)?),
             direction,
             flows,
             packets,

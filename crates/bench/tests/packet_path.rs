@@ -78,7 +78,7 @@ fn new_flows_to_a_known_host_allocate_nothing() {
     for kind in Kind::ALL {
         for direction in WAYS {
             // The first round makes the shard know the boundary's end of the tunnel.
-            let mut flows = Opening::new(kind, direction, 256).unwrap();
+            let mut flows = Opening::new(kind, direction, 256, 256).unwrap();
             flows.send(How::Single).unwrap();
             flows.end();
             assert_eq!(

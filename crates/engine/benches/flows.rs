@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use rackweave_bench::established::{Established, How};
 use rackweave_bench::instructions::{self, Workload};
-use rackweave_bench::opening::{Crowding, Opening};
+use rackweave_bench::opening::{Crowding, Opening, ROOM};
 use rackweave_bench::rounds::Rounds;
 use rackweave_bench::traffic::{Kind, name};
 use rackweave_engine::Direction;
@@ -61,7 +61,11 @@ fn news(criterion: &mut Criterion, flows: u32) -> Result<()> {
     for kind in Kind::ALL {
         for direction in WAYS {
             let id = BenchmarkId::new("single", name(kind, direction));
-            bench(&mut group, id, &mut Opening::new(kind, direction, flows)?);
+            bench(
+                &mut group,
+                id,
+                &mut Opening::new(kind, direction, flows, ROOM)?,
+            );
         }
     }
     group.finish();

@@ -17,7 +17,8 @@ fn main() -> Result<()> {
     for (set, name) in [(Set::Rules, "rules"), (Set::Routes, "routes")] {
         let mut group = criterion.benchmark_group(format!("lookup_{name}"));
         for size in [10, 1_000, 10_000, 100_000] {
-            let mut lookups = Lookups::new(set, size)?;
+            let mut lookups = Lookups::new(set, size);
+            lookups.check()?;
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter_custom(|count| measure(&mut lookups, count));
             });

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use rackweave_bench::established::Established;
 use rackweave_bench::instructions::{self, Workload};
 use rackweave_bench::lookup::{Lookups, Set};
-use rackweave_bench::opening::{Crowding, Opening};
+use rackweave_bench::network;
+use rackweave_bench::opening::{Crowding, Opening, ROOM};
 use rackweave_bench::rounds::Rounds;
 use rackweave_bench::traffic::Kind;
 use rackweave_bench::workers::Workers;
@@ -26,7 +27,7 @@ const NEW: [(u32, u32); 2] = [(131_072, 10), (65_536, 4)];
 /// Rounds of lookups, and with `--quick`.
 const LOOKUP_ROUNDS: [u32; 2] = [60, 15];
 /// How often one worker and two are compared, and with `--quick`.
-const WORKER_ROUNDS: [u32; 2] = [40, 10];
+const WORKER_ROUNDS: [u32; 2] = [200, 50];
 /// Tables that take longer to fill than `--quick` has.
 const LARGE: u32 = 1_000_000;
 
@@ -115,7 +116,7 @@ impl Measurer {
             }
             What::New { kind, direction } => {
                 let (flows, rounds) = self.choose(NEW);
-                Opening::new(kind, direction, flows)?.nanos(rounds)
+                Opening::new(kind, direction, flows, ROOM)?.nanos(rounds)
             }
             What::NewFull { kind } => {
                 let (flows, rounds) = self.choose(NEW);
@@ -125,7 +126,7 @@ impl Measurer {
             What::Lookup { set, size } => self.lookup(set, size),
             What::RulesRatio => Ok(self.lookup(Set::Rules, 10_000)? / self.lookup(Set::Rules, 10)?),
             What::FlowBytes => {
-                let bytes = self.table(Kind::ALL[0], 524_288)?.shard().bytes_per_flow();
+                let bytes = network::shard(ROOM)?.bytes_per_flow();
                 Ok(f64::from(u32::try_from(bytes)?))
             }
             What::SharedBytes => Ok(f64::from(u32::try_from(
@@ -160,7 +161,9 @@ impl Measurer {
         {
             return Ok(*nanos);
         }
-        let nanos = Lookups::new(set, usize::try_from(size)?)?.nanos(rounds)?;
+        let mut lookups = Lookups::new(set, usize::try_from(size)?);
+        lookups.check()?;
+        let nanos = lookups.nanos(rounds)?;
         if set == Set::Rules {
             self.lookups.insert(size, nanos);
         }
@@ -176,7 +179,7 @@ impl Measurer {
         let mut best = [0.0_f64; 2];
         for _ in 0..self.choose(WORKER_ROUNDS) {
             for (workers, best) in workers.iter_mut().zip(&mut best) {
-                *best = best.max(workers.packets_per_second(2)?);
+                *best = best.max(workers.packets_per_second(1)?);
             }
         }
         Ok(best[1] / best[0])
