@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rackweave_engine::counters::Counters;
 use rackweave_engine::program::{Limits, Program};
-use rackweave_engine::{Direction, Explanation, Frame, Settings, Shard, ShardId};
+use rackweave_engine::{Direction, Explanation, Settings, Shard, ShardId};
 use rackweave_types::Instant;
 
 use super::{Fault, hold};
