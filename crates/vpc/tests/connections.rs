@@ -4,9 +4,7 @@ use std::error::Error;
 use std::net::IpAddr;
 
 use rackweave_engine::{Direction, Frame, Verdict};
-use rackweave_testkit::exchange::{
-    carry, forwarded, from_boundary, from_guest, from_outside, to_boundary,
-};
+use rackweave_testkit::exchange::{carry, from_boundary, from_guest, from_outside, to_boundary};
 use rackweave_testkit::packet::{self, flag};
 use rackweave_testkit::vpc::Scene;
 use rackweave_types::{Instant, reserved};
@@ -89,7 +87,7 @@ fn a_connection_from_outside_reaches_a_floating_address_and_is_answered_from_it(
             flag::SYN,
             b"",
         );
-        let (verdict, frame) = from_boundary(&scene, &scene.web, &mut web, &syn, now)?;
+        let (verdict, _) = from_boundary(&scene, &scene.web, &mut web, &syn, now)?;
         assert_eq!(verdict, Verdict::Forward);
         let answer = packet::tcp(
             &from_guest(&scene.web, inside, client)?,
