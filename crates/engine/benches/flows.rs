@@ -19,76 +19,83 @@ const TABLES: [u32; 4] = [16, 65_536, 524_288, 4_194_304];
 const WAYS: [Direction; 2] = [Direction::Out, Direction::In];
 
 fn main() -> Result<()> {
-    if env::args().any(|argument| argument == instructions::ARGUMENT) {
+    let has = |wanted: &str| env::args().any(|argument| argument == wanted);
+    if has(instructions::ARGUMENT) {
         return instructions::run_workloads();
     }
     // `cargo test --benches` looks whether they run, and has no time for large tables.
-    let tried = env::args().any(|argument| argument == "--test");
+    let tried = has("--test") || has("--list");
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     for &flows in TABLES.iter().take(if tried { 1 } else { TABLES.len() }) {
-        hits(&mut criterion, flows)?;
+        hits(&mut criterion, flows);
     }
-    news(&mut criterion, if tried { 16 } else { 65_536 })?;
+    news(&mut criterion, if tried { 16 } else { 65_536 });
     if !tried {
-        full(&mut criterion)?;
+        full(&mut criterion);
         count();
     }
     criterion.final_summary();
     Ok(())
 }
 
-fn hits(criterion: &mut Criterion, flows: u32) -> Result<()> {
+fn hits(criterion: &mut Criterion, flows: u32) {
     let mut group = criterion.benchmark_group(format!("hit_{flows}"));
     for kind in Kind::ALL {
-        let mut table = Established::open(kind, flows)?;
+        let mut table = None;
         for direction in WAYS {
             for (how, told) in [(How::Single, "single"), (How::Batch, "batch")] {
                 let id = BenchmarkId::new(told, name(kind, direction));
-                bench(&mut group, id, &mut table.hits(direction, how));
+                let open = || Established::open(kind, flows);
+                bench(&mut group, id, &mut table, open, |table, packets| {
+                    table.hits(direction, how).time(packets)
+                });
             }
         }
     }
     group.finish();
-    Ok(())
 }
 
-fn news(criterion: &mut Criterion, flows: u32) -> Result<()> {
+fn news(criterion: &mut Criterion, flows: u32) {
     let mut group = criterion.benchmark_group("new");
     for kind in Kind::ALL {
         for direction in WAYS {
             let id = BenchmarkId::new("single", name(kind, direction));
-            bench(
-                &mut group,
-                id,
-                &mut Opening::new(kind, direction, flows, ROOM)?,
-            );
+            let open = || Opening::new(kind, direction, flows, ROOM);
+            bench(&mut group, id, &mut None, open, Rounds::time);
         }
     }
     group.finish();
-    Ok(())
 }
 
-fn full(criterion: &mut Criterion) -> Result<()> {
+fn full(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("new_on_full_table");
     for kind in Kind::ALL {
         let id = BenchmarkId::new("single", name(kind, Direction::Out));
-        bench(&mut group, id, &mut Crowding::new(kind, 65_536)?);
+        let open = || Crowding::new(kind, 65_536);
+        bench(&mut group, id, &mut None, open, Rounds::time);
     }
     group.finish();
-    Ok(())
 }
 
+/// Measures something that is made when it is first needed: a filter may leave it out.
 #[expect(
     clippy::expect_used,
     reason = "criterion takes no errors; a wrong measurement ends here"
 )]
-fn bench(group: &mut BenchmarkGroup<'_, WallTime>, id: BenchmarkId, rounds: &mut impl Rounds) {
+fn bench<T>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    made: &mut Option<T>,
+    make: impl Fn() -> Result<T>,
+    mut time: impl FnMut(&mut T, u64) -> Result<Duration>,
+) {
     group.bench_function(id, |bencher| {
-        bencher.iter_custom(|packets| rounds.time(packets).expect("the engine does as planned"));
+        let made = made.get_or_insert_with(|| make().expect("a table for the measurement"));
+        bencher.iter_custom(|packets| time(made, packets).expect("the engine does as planned"));
     });
 }
 
