@@ -170,7 +170,7 @@ impl FlowTable {
 
     /// The number of the connection that packets with this key belong to; `hash` is the key's. The connection may
     /// have expired without being noticed yet: see [`is_expired`](Self::is_expired).
-    #[inline]
+    #[inline(always)]
     pub fn lookup(&self, key: &FlowKey, hash: u64) -> Option<u32> {
         self.index
             .lookup(hash, |number| self.slab[number].compiled.matches(key))
