@@ -154,6 +154,10 @@ fn translate<'p>(context: &Context<'_, 'p>, action: &Action, path: &mut Path<'p>
         return Step::Action;
     }
     let fields = &mut path.last;
+    // ARP has addresses too, and an operation where IP has a protocol.
+    if !matches!(fields.ether_type, ETHERTYPE_IPV4 | ETHERTYPE_IPV6) {
+        return drop_it(DropReason::NatMismatch);
+    }
     let ported = matches!(fields.protocol, 6 | 17);
     match (action, fields.direction) {
         (Action::SetSrc(addr), _) => replace(Addr::from(*addr), fields, |fields| &mut fields.src),
