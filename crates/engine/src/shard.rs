@@ -37,7 +37,7 @@ use crate::addr::Addr;
 use crate::counters::{Counters, side};
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
-use crate::flow::{FlowTable, TableError};
+use crate::flow::{FlowTable, Record, TableError};
 use crate::fragment::Fragments;
 use crate::frame::Frame;
 use crate::hash::FlowHasher;
@@ -184,7 +184,7 @@ impl Shard {
         self.rule_hits = report::carry_over(&self.program, &self.rule_hits, &program);
         self.change_layers(&program);
         self.program = program;
-        self.epoch = self.epoch.wrapping_add(1).max(1);
+        self.epoch = (self.epoch.wrapping_add(1) & !Record::STALE).max(1);
         if existing == Existing::Cut {
             self.cut_epoch = self.epoch;
         }

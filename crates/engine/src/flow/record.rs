@@ -123,9 +123,10 @@ pub enum FlowClass {
 pub struct Record {
     /// What is matched and done.
     pub compiled: CompiledFlow,
-    /// Epoch for which the outbound half is compiled; 0 if it is not.
+    /// Epoch whose program last admitted outbound packets, 0 if none did, with [`Record::STALE`] where that half is to
+    /// be compiled again all the same.
     pub epoch_out: u32,
-    /// Epoch for which the inbound half is compiled; 0 if it is not.
+    /// As `epoch_out`, for inbound packets.
     pub epoch_in: u32,
     /// Packets out and in; a frame that will be cut counts as its segments.
     pub packets: [u64; 2],
@@ -150,6 +151,9 @@ pub struct Record {
 }
 
 impl Record {
+    /// Bit of an epoch: the half is not compiled for the connection as it stands now. No shard's epoch has it.
+    pub const STALE: u32 = 1 << 31;
+
     /// An empty record.
     pub(crate) fn empty() -> Self {
         Self::new_zeroed()

@@ -160,8 +160,10 @@ impl Shard {
         // with the guest's Ethernet addresses anyway.
         let same_way = same_keys && before.stateful_layers == flow.stateful_layers;
         match packet.direction {
-            Direction::Out if !same_way || before.guest != flow.guest => record.epoch_in = 0,
-            Direction::In if !same_way => record.epoch_out = 0,
+            Direction::Out if !same_way || before.guest != flow.guest => {
+                record.epoch_in |= Record::STALE;
+            }
+            Direction::In if !same_way => record.epoch_out |= Record::STALE,
             _ => {}
         }
         if same_keys {
@@ -248,7 +250,7 @@ impl Shard {
         let record = self.table.get_mut(number);
         match direction {
             Direction::Out => record.epoch_out = epoch,
-            Direction::In => record.epoch_in = if moved { 0 } else { epoch },
+            Direction::In => record.epoch_in = if moved { epoch | Record::STALE } else { epoch },
         }
     }
 }

@@ -262,7 +262,7 @@ impl Shard {
             Direction::Out => record.epoch_out,
             Direction::In => record.epoch_in,
         };
-        admitted < self.cut_epoch
+        admitted & !Record::STALE < self.cut_epoch
     }
 
     /// Why a record that was found does not serve the packet.
