@@ -6,7 +6,9 @@ use std::mem::discriminant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rackweave_engine::DropReason;
 use rackweave_testkit::property::{self, Fault};
+use rackweave_testkit::random::Random;
 
 /// The bytes that choose a case.
 #[derive(Clone)]
@@ -47,6 +49,11 @@ proptest! {
     #[test]
     fn explanations_are_true_and_counts_add_up(bytes in bytes()) {
         held(property::explained(&bytes.0))?;
+    }
+
+    #[test]
+    fn packets_fare_as_in_the_reference(bytes in bytes()) {
+        held(property::modelled(&bytes.0))?;
     }
 
     #[test]
@@ -97,6 +104,42 @@ proptest! {
     fn frames_are_read_or_refused(bytes in few_bytes()) {
         held(property::frame(&bytes.0))?;
     }
+}
+
+#[test]
+fn random_traffic_reaches_every_end() {
+    let mut random = Random::new(1);
+    let mut reached = BTreeSet::new();
+    for _ in 0..600 {
+        let bytes: Vec<u8> = (0..1500).map(|_| random.octet(0, u8::MAX)).collect();
+        reached.extend(property::reached(&bytes).unwrap());
+    }
+    let ends = [
+        "answered",
+        "cut",
+        "established",
+        "evicted",
+        "expired",
+        "forwarded in",
+        "forwarded out",
+        "moved",
+        "punted",
+        "refused",
+    ];
+    // What takes a packet of 64 KB, a table or a pool full of established connections, or a mistake.
+    let rare = [
+        "encapsulation_too_long",
+        "flow_cut",
+        "flow_table_full",
+        "fragment_malformed",
+        "nat_ports_exhausted",
+        "wrong_shard",
+    ];
+    let reasons = DropReason::ALL.iter().map(|reason| reason.name());
+    let reasons = reasons.filter(|name| !rare.contains(name));
+    let all = ends.into_iter().chain(reasons);
+    let missing: Vec<_> = all.filter(|name| !reached.contains(name)).collect();
+    assert_eq!(missing, [""; 0]);
 }
 
 #[test]

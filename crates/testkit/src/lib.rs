@@ -12,6 +12,7 @@ pub mod packet;
 pub mod program;
 pub mod property;
 pub mod random;
+pub mod reference;
 pub mod rules;
 pub mod source;
 pub mod state;

@@ -205,7 +205,10 @@ fn table(source: &mut Source<'_>) -> Vec<(IpNet, Mapping)> {
         .map(|net| (net, mapping(world::SLEDS[1])))
         .collect();
     for addr in world::REMOTES.into_iter().chain(world::OUTSIDES) {
-        let sled = source.pick(&world::SLEDS);
+        let sled = match source.maybe(4, |source| source.pick(&world::SLEDS)) {
+            Some(sled) => sled,
+            None => world::home(addr),
+        };
         if source.one_in(8) {
             continue;
         }

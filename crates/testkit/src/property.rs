@@ -4,6 +4,7 @@
 mod answers;
 mod explained;
 mod frozen;
+mod modelled;
 mod programs;
 mod reading;
 mod shards;
@@ -11,8 +12,9 @@ mod stage;
 mod twins;
 
 pub use answers::answers;
-pub use explained::explained;
+pub use explained::{explained, reached};
 pub use frozen::{goes_on, thaw};
+pub use modelled::modelled;
 pub use programs::{faults, programs};
 pub use reading::{frame, wire};
 pub use shards::shards;

@@ -202,7 +202,8 @@ impl Traffic {
 
     fn wait(&self, source: &mut Source<'_>) -> Event {
         const HOURS: Duration = Duration::from_hours(3);
-        let short = Duration::from_millis(u64::from(source.octet() % 64));
+        let most = if self.manner.clear_times { 4 } else { 64 };
+        let short = Duration::from_millis(u64::from(source.octet() % most));
         let some = Duration::from_millis(100 * u64::from(source.word()));
         Event::Wait(match source.below(8) {
             0 => HOURS,
@@ -226,8 +227,7 @@ impl Traffic {
                 packet::geneve(SLEDS[1], SLEDS[0], vni(VNIS[0]), options, garbage)
             }
             _ => {
-                let (frame, offload) = talk.packet(source);
-                let mut frame = talk.carry(source, &frame, offload);
+                let mut frame = nearly(source, talk);
                 for _ in 0..=source.below(4) {
                     let at = source.below(frame.len().min(160));
                     if let Some(octet) = frame.bytes_mut().get_mut(at) {
@@ -243,6 +243,18 @@ impl Traffic {
         }
         Event::Packet(talk.direction, frame)
     }
+}
+
+/// A valid frame to be spoilt.
+fn nearly(source: &mut Source<'_>, talk: Talk) -> Frame {
+    if talk.direction == Direction::Out && source.one_in(3) {
+        return Frame::new(&request(source));
+    }
+    let (mut frame, offload) = talk.packet(source);
+    if offload == Offload::default() && source.one_in(3) {
+        shape::add_options(&mut frame, source);
+    }
+    talk.carry(source, &frame, offload)
 }
 
 fn remember<T>(memory: &mut VecDeque<T>, item: T) {

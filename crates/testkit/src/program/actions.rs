@@ -58,7 +58,11 @@ impl Drawer<'_> {
                 Action::Select(select(source, self.tables)),
                 Action::Encapsulate(tunnel(source)),
             ],
-            Direction::In => vec![Action::Decapsulate],
+            Direction::In => {
+                let table = u16::try_from(source.below(self.tables)).unwrap_or(0);
+                let verify = source.maybe(3, |_| Action::VerifySource { table });
+                verify.into_iter().chain([Action::Decapsulate]).collect()
+            }
         }
     }
 

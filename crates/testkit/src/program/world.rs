@@ -54,6 +54,16 @@ const fn sled(node: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd52, 0x7761, 0x6b65, 0x0100 | node, 0, 0, 0, 1)
 }
 
+/// The host of an address, as long as nobody moves.
+#[must_use]
+pub fn home(addr: IpAddr) -> Ipv6Addr {
+    let last = match addr {
+        IpAddr::V4(addr) => addr.octets()[3],
+        IpAddr::V6(addr) => addr.octets()[15],
+    };
+    SLEDS[1 + usize::from(last % 3)]
+}
+
 /// Networks.
 pub const VNIS: [u32; 3] = [4096, 99, 5000];
 /// Ports; the last are the usual beginnings of the guest's connections.

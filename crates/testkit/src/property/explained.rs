@@ -1,6 +1,6 @@
 //! Explanations are true, counts add up, limits hold, and nothing is left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rackweave_engine::frame::Checksum;
@@ -26,10 +26,7 @@ pub fn explained(bytes: &[u8]) -> Result<(), Fault> {
     let mut stage = Stage::draw(&mut source, Scope::ALL)?;
     let limits = tight(&mut source);
     let mut shard = stage.shard(limits)?;
-    let mut traffic = Traffic::new(Manner {
-        hostile: true,
-        clear_times: false,
-    });
+    let mut traffic = Traffic::new(MANNER);
     while !source.is_empty() {
         match traffic.next(&mut source) {
             Event::Packet(direction, frame) => {
@@ -53,6 +50,61 @@ pub fn explained(bytes: &[u8]) -> Result<(), Fault> {
     balanced(shard.counters())?;
     ends(&mut shard, stage.now)
 }
+
+/// How the packets of a case fare, by name: the ends of ways, the reasons of drops, the ends of connections.
+///
+/// # Errors
+/// Where the case cannot be made.
+pub fn reached(bytes: &[u8]) -> Result<BTreeSet<&'static str>, Fault> {
+    let mut source = Source::new(bytes);
+    let mut stage = Stage::draw(&mut source, Scope::ALL)?;
+    let mut shard = stage.shard(tight(&mut source))?;
+    let mut traffic = Traffic::new(MANNER);
+    let mut names = BTreeSet::new();
+    while !source.is_empty() {
+        match traffic.next(&mut source) {
+            Event::Packet(direction, mut frame) => {
+                let explained = shard.explain(direction, &frame, stage.now);
+                let verdict = shard.process(direction, &mut frame, stage.now);
+                traffic.passed(direction, verdict, &frame);
+                names.extend(explained.established.then_some("established"));
+                names.insert(name(verdict, direction));
+            }
+            Event::Wait(duration) => stage.wait(duration),
+            Event::Change(existing) => {
+                stage.change(&mut source)?;
+                shard.install(Arc::clone(&stage.program), existing);
+            }
+        }
+    }
+    let counters = shard.counters();
+    let flows = [
+        (counters.flows_expired, "expired"),
+        (counters.flows_evicted, "evicted"),
+        (counters.flows_cut, "cut"),
+        (counters.from_previous_host, "moved"),
+    ];
+    let happened = flows.iter().filter(|(count, _)| *count > 0);
+    names.extend(happened.map(|(_, name)| *name));
+    Ok(names)
+}
+
+const fn name(verdict: Verdict, direction: Direction) -> &'static str {
+    match (verdict, direction) {
+        (Verdict::Forward, Direction::Out) => "forwarded out",
+        (Verdict::Forward, Direction::In) => "forwarded in",
+        (Verdict::Hairpin, _) => "answered",
+        (Verdict::Punt, _) => "punted",
+        (Verdict::Refuse(_), _) => "refused",
+        (Verdict::Drop(reason), _) => reason.name(),
+        (Verdict::HandOver(_), _) => "handed over",
+    }
+}
+
+const MANNER: Manner = Manner {
+    hostile: true,
+    clear_times: false,
+};
 
 fn within(shard: &Shard, limits: Limits) -> Result<(), Fault> {
     let (flows, punts) = (shard.flow_count(), shard.punts_waiting());

@@ -21,6 +21,8 @@ use rackweave_wire::udp::{UdpRepr, UdpView};
 use rackweave_wire::vlan::{VlanRepr, VlanView};
 
 use super::{Fault, hold};
+use crate::source::Source;
+use crate::traffic::{Event, Manner, Traffic};
 
 /// An error says something.
 fn told<T, E: Display>(result: Result<T, E>) -> Result<Option<T>, Fault> {
@@ -227,6 +229,23 @@ fn quoted(bytes: &[u8]) -> Result<(), Fault> {
 /// # Errors
 /// What does not hold.
 pub fn frame(bytes: &[u8]) -> Result<(), Fault> {
+    whole(bytes)?;
+    // The bytes as they are seldom make a frame; those that they choose are nearly valid.
+    let mut source = Source::new(bytes);
+    let mut traffic = Traffic::new(Manner {
+        hostile: true,
+        clear_times: false,
+    });
+    while !source.is_empty() {
+        if let Event::Packet(_, frame) = traffic.next(&mut source) {
+            whole(frame.bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// A frame of either direction.
+fn whole(bytes: &[u8]) -> Result<(), Fault> {
     if let Some(outer) = told(parse_outer(bytes))? {
         let at = usize::from(outer.len);
         hold(at <= bytes.len(), || {

@@ -8,11 +8,11 @@ use rackweave_engine::{Direction, Frame};
 use rackweave_types::{MacAddr, Vni};
 
 use super::{options, shape};
-use crate::number::{ICMP, ICMPV6, TCP, UDP};
+use crate::number::{DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ICMP, ICMPV6, TCP, UDP};
 use crate::packet::{self, Ends, Header, flag};
 use crate::program::world::{
     GATEWAY_MAC, GUEST_MAC, LOCALS, OTHER_PROTOCOLS, OUTSIDES, POOLS, PORTS, REMOTES, SLEDS, VNIS,
-    same_family, vni,
+    home, same_family, vni,
 };
 use crate::source::Source;
 
@@ -65,7 +65,10 @@ impl Talk {
             protocol: source.pick(&[TCP, UDP, ICMP, TCP, UDP, OTHER_PROTOCOLS[0], 2]),
             ports: (first, second),
             answers: false,
-            sled: SLEDS[1 + source.below(3)],
+            sled: match source.maybe(4, |source| source.pick(&SLEDS)) {
+                Some(sled) => sled,
+                None => home(remote),
+            },
             vni: vni(source.pick(&VNIS)),
             external: source.one_in(3),
         }
@@ -111,6 +114,8 @@ impl Talk {
                 0 | 129 => ((word(l4 + 4)?, 0), false),
                 _ => return None,
             },
+            // Behind these, it says what it is.
+            (HOP_BY_HOP | FRAGMENT | DESTINATION_OPTIONS, _) => return None,
             _ => ((0, 0), false),
         };
         let outbound = direction == Direction::Out;

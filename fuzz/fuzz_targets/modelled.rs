@@ -1,0 +1,11 @@
+//! Programs and traffic, held against a slow and plain engine; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::modelled(bytes) {
+        panic!("{fault}");
+    }
+});
