@@ -55,6 +55,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let mut command = cargo_fuzz();
         command.args(["run", target, "--"]);
         command.arg(format!("-max_total_time={}", args.seconds));
+        // Long inputs from the start: a case is a program, and traffic after it.
+        command.arg("-len_control=0");
         match child::run(&mut command, &interrupt, None, |line| {
             println!("{line}");
             Ok(())
