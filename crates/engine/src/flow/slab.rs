@@ -24,7 +24,7 @@ pub(super) struct Slab {
     records: Vec<Record>,
     /// The place freed last; each free place names the next in `Record::next`.
     free: u32,
-    /// Places from here on were never used: their memory was not touched yet.
+    /// Places from here on were never used.
     high: u32,
     len: u32,
 }

@@ -119,7 +119,7 @@ impl FlowTable {
     /// The most flows that one table can hold.
     pub const MAX_CAPACITY: u32 = 1 << 28;
 
-    /// An empty table for `capacity` flows. Memory is set aside whole, and taken as it is first used.
+    /// An empty table for `capacity` flows. Its memory is set aside whole: see [`bytes_per_flow`](Self::bytes_per_flow).
     ///
     /// # Errors
     /// Where `capacity` is out of bounds or there is not enough memory.
