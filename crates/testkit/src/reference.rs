@@ -1,4 +1,5 @@
-//! The engine once more, slow and plain: what it shares with the engine are data types and the TCP states.
+//! The engine once more, slow and plain: what it shares with the engine are data types, the TCP states and the hash
+//! that outer source ports come from.
 //!
 //! It looks at every rule of every layer for every packet, keeps connections in a list, writes headers from scratch
 //! and computes every checksum anew. Nothing is compiled, nothing is established. What the engine may choose (the port
