@@ -134,7 +134,7 @@ impl Shard {
 /// Whether all packets with this one's key look alike to rules. Type and code of ICMP are not part of the key: only
 /// an echo's identifier, where it is not 0, tells which they are.
 #[inline]
-const fn is_of_one_kind(parsed: &Parsed) -> bool {
+pub(super) const fn is_of_one_kind(parsed: &Parsed) -> bool {
     let echo = match parsed.protocol {
         protocol::ICMP if parsed.is_v4() => matches!(parsed.icmp_type, 0 | 8),
         protocol::ICMPV6 if !parsed.is_v4() => matches!(parsed.icmp_type, 128 | 129),

@@ -168,7 +168,7 @@ impl Shard {
         }
         if same_keys {
             record.compiled = flow;
-            self.stamp(number, packet.direction, moved);
+            self.stamp(number, packet, moved);
             return Ok(number);
         }
         let record = Record {
@@ -231,7 +231,7 @@ impl Shard {
         });
         match inserted {
             Ok(handle) => {
-                self.stamp(handle.number, packet.direction, moved);
+                self.stamp(handle.number, packet, moved);
                 Ok(handle.number)
             }
             Err(error) => {
@@ -244,13 +244,18 @@ impl Shard {
         }
     }
 
-    /// Marks one half of a record as compiled for the program of now.
-    fn stamp(&mut self, number: u32, direction: Direction, moved: bool) {
-        let epoch = self.epoch;
+    /// Marks one half of a record as compiled for the program of now, unless the next packet has to be looked at too.
+    fn stamp(&mut self, number: u32, packet: &Packet, moved: bool) {
+        let lasts = !moved && fast::is_of_one_kind(&packet.parsed);
+        let epoch = if lasts {
+            self.epoch
+        } else {
+            self.epoch | Record::STALE
+        };
         let record = self.table.get_mut(number);
-        match direction {
+        match packet.direction {
             Direction::Out => record.epoch_out = epoch,
-            Direction::In => record.epoch_in = if moved { epoch | Record::STALE } else { epoch },
+            Direction::In => record.epoch_in = epoch,
         }
     }
 }
