@@ -248,8 +248,8 @@ impl Header {
                 fields.icmp_type = *upper.first()?;
                 fields.icmp_code = *upper.get(1)?;
                 match fields.icmp_type {
-                    8 => fields.src_port = word(upper, 4)?,
-                    0 => fields.dst_port = word(upper, 4)?,
+                    8 | 13 | 15 | 17 => fields.src_port = word(upper, 4)?,
+                    0 | 14 | 16 | 18 => fields.dst_port = word(upper, 4)?,
                     3 | 4 | 5 | 11 | 12 => self.is_error = true,
                     _ => {}
                 }

@@ -44,8 +44,8 @@ impl Quote {
         let (src_port, dst_port) = match protocol {
             TCP | UDP => (word(bytes, l4)?, word(bytes, l4 + 2)?),
             ICMP | ICMPV6 => match bytes.get(l4)? {
-                8 | 128 => (word(bytes, l4 + 4)?, 0),
-                0 | 129 => (0, word(bytes, l4 + 4)?),
+                8 | 13 | 128 => (word(bytes, l4 + 4)?, 0),
+                0 | 14 | 129 => (0, word(bytes, l4 + 4)?),
                 _ => return None,
             },
             _ => (0, 0),

@@ -201,7 +201,8 @@ impl Packet<'_> {
                 changes.word(upper, 2, last.dst_port);
             }
             ICMP | ICMPV6
-                if !self.header.is_error && matches!(last.icmp_type, 0 | 8 | 128 | 129) =>
+                if !self.header.is_error
+                    && matches!(last.icmp_type, 0 | 8 | 13 | 14 | 128 | 129) =>
             {
                 changes.word(upper, 4, last.src_port | last.dst_port);
             }

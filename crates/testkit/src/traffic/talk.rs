@@ -110,8 +110,8 @@ impl Talk {
         let (ports, answers) = match (protocol, src) {
             (TCP | UDP, _) => ((word(l4 + 2)?, word(l4)?), false),
             (ICMP, IpAddr::V4(_)) | (ICMPV6, IpAddr::V6(_)) => match frame.get(l4)? {
-                8 | 128 => ((0, word(l4 + 4)?), true),
-                0 | 129 => ((word(l4 + 4)?, 0), false),
+                8 | 13 | 128 => ((0, word(l4 + 4)?), true),
+                0 | 14 | 129 => ((word(l4 + 4)?, 0), false),
                 _ => return None,
             },
             // Behind these, it says what it is.
@@ -190,12 +190,30 @@ impl Talk {
         match self.protocol {
             TCP => packet::tcp(&ends, self.ports, flags(source), &payload),
             UDP => packet::udp(&ends, self.ports, &payload),
-            ICMP | ICMPV6 if self.answers => {
-                packet::echo(&ends, false, self.ports.1, source.word(), &payload)
+            ICMP | ICMPV6 => {
+                let id = if self.answers {
+                    self.ports.1
+                } else {
+                    self.ports.0
+                };
+                let [high, low] = id.to_be_bytes();
+                let (kind, code) = self.query(source);
+                let [first, second] = source.octets();
+                packet::icmp(&ends, kind, code, [high, low, first, second], &payload)
             }
-            ICMP | ICMPV6 => packet::echo(&ends, true, self.ports.0, source.word(), &payload),
             protocol => packet::ip(&ends, Header::new(protocol), &payload),
         }
+    }
+
+    /// Type and code of an ICMP query or its reply: mostly an echo's.
+    fn query(&self, source: &mut Source<'_>) -> (u8, u8) {
+        let kinds = match (self.protocol, self.answers) {
+            (ICMP, false) => [8, 8, 8, 13],
+            (ICMP, true) => [0, 0, 0, 14],
+            (_, false) => [128; 4],
+            (_, true) => [129; 4],
+        };
+        (source.pick(&kinds), u8::from(source.one_in(8)))
     }
 
     /// A packet whose checksum, and perhaps its cutting, is left to others.
