@@ -11,16 +11,25 @@
 //! | [`MappingState`] | VPC, and the external addresses of the AZ | [`Vni`](crate::Vni) |
 //! | [`BoundaryState`] | AZ | – |
 //! | [`SledUnderlay`] | sled | – |
+//! | [`SystemState`] | sled | – |
+//! | [`Attachment`] | guest NIC | [`PortId`](crate::PortId) |
+//! | [`ZoneState`] | DNS zone of a VPC | [`Vni`](crate::Vni) and origin |
+//! | [`InstanceState`] | instance | [`InstanceId`] |
+//!
+//! [`HostState`] is the set of those that a sled needs.
 //!
 //! Each object carries the [version](StateVersion) of its format and a
 //! [generation](crate::Generation). [`from_file`] refuses fields it does not know, for people who
 //! mistype one; [`from_stream`] ignores them, for a sender one release ahead. Types without an
 //! invariant of their own (an address that should lie in a subnet) are checked by who runs them.
 
+mod attachment;
 mod boundary;
 mod dhcp;
 mod firewall;
+mod host;
 mod ids;
+mod instance;
 mod limits;
 mod mapping;
 mod name;
@@ -31,13 +40,19 @@ mod route;
 mod underlay;
 mod version;
 mod vpc;
+mod zone;
 
+pub use attachment::{
+    Attachment, Device, InterfaceName, InterfaceNameError, TapDevice, VhostUserDevice,
+};
 pub use boundary::{BoundaryGroup, BoundaryState};
 pub use dhcp::{DhcpSettings, LeaseTime, LeaseTimeError};
 pub use firewall::{
     Filters, FirewallAction, FirewallRule, HostFilter, IcmpFilter, ProtocolFilter, RuleSet,
 };
+pub use host::{HostState, SystemState};
 pub use ids::{FirewallRuleId, RouteId, RouterId, RuleSetId, SubnetId};
+pub use instance::{InstanceId, InstanceState, ParseInstanceIdError};
 pub use limits::{Cap, Caps, PortLimits};
 pub use mapping::{MappingEntry, MappingState};
 pub use name::{DomainName, DomainNameError};
@@ -48,3 +63,4 @@ pub use route::{Route, RouteTarget, Router};
 pub use underlay::SledUnderlay;
 pub use version::{StateVersion, UnreadableVersion};
 pub use vpc::{Peer, Subnet, TransitHolder, VpcState};
+pub use zone::{RecordData, ZoneRecord, ZoneState};

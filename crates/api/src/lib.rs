@@ -1,0 +1,1 @@
+//! People's door: the contracts of the local sockets, and their framing.
