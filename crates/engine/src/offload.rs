@@ -50,7 +50,7 @@ pub struct OffloadPolicy {
 pub struct OffloadId {
     /// The connection.
     pub flow: FlowHandle,
-    /// Counts the stays of all connections of the shard.
+    /// Counts the stays of all connections of the shard, also across executors: no id comes twice.
     pub round: u32,
 }
 

@@ -112,6 +112,9 @@ pub struct Shard {
     strays: Option<Arc<thaw::Strays>>,
     /// Connections at another executor.
     offload: Option<Box<Ledger>>,
+    /// Stays at executors so far, while there is no ledger that counts them: a report of long ago must not find a new
+    /// stay under its id.
+    offload_rounds: u32,
 }
 
 /// What happens to connections that a new program forbids.
@@ -160,6 +163,7 @@ impl Shard {
             batch: vec![batch::Read::NOTHING; batch::STRIDE],
             strays: None,
             offload: None,
+            offload_rounds: 0,
             layers: LayerBits::new(&program),
             program,
             epoch: 1,

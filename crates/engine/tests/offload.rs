@@ -122,7 +122,8 @@ impl Executor {
                     }
                 }
             }
-            assert!(self.stays.len() <= 4, "more than there is room for");
+            let room = usize::try_from(POLICY.limit).unwrap_or(usize::MAX);
+            assert!(self.stays.len() <= room, "more than there is room for");
         }
     }
 
@@ -509,6 +510,35 @@ fn only_the_newest_report_counts() -> Result<(), Fault> {
         !twins.helped.offload_report(&report, twins.now),
         "a stay that never was"
     );
+    Ok(())
+}
+
+/// Offloading ends and begins anew; a repeated last report of before comes late and ends nothing.
+#[test]
+fn a_late_report_finds_no_stay_of_a_new_executor() -> Result<(), Fault> {
+    let mut twins = established()?;
+    let (old, mut last) = match twins.executor.stays.pop_first() {
+        Some((id, stay)) => (id, stay.report),
+        None => return Err("nothing is out".into()),
+    };
+    last.sequence += 1;
+    last.last = true;
+    twins.helped.set_offload(None);
+    let revoked = OffloadEvent::Revoke { id: old };
+    assert_eq!(twins.helped.pop_offload(twins.now), Some(revoked));
+    assert!(twins.helped.offload_report(&last, twins.now));
+    assert_eq!(twins.helped.pop_offload(twins.now), None);
+
+    twins.happen(Event::Switch(true));
+    twins.happen(say(1, false, flag::ACK));
+    let new = twins.executor.stays.keys().next().copied();
+    assert_eq!(new.map(|id| id.flow), Some(old.flow));
+    last.sequence += 100;
+    assert!(
+        !twins.helped.offload_report(&last, twins.now),
+        "the stay that it tells of is over"
+    );
+    twins.compare();
     Ok(())
 }
 

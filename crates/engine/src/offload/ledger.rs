@@ -76,17 +76,23 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(policy: OffloadPolicy, hasher: FlowHasher) -> Self {
+    /// Nothing is out; `round` stays were there under other ledgers of the shard.
+    pub(crate) fn new(policy: OffloadPolicy, round: u32, hasher: FlowHasher) -> Self {
         Self {
             policy,
             closing: false,
-            round: 0,
+            round,
             stays: HashMap::with_hasher(hasher),
             current: HashMap::with_hasher(hasher),
             queue: VecDeque::new(),
             turns: VecDeque::new(),
             returning: VecDeque::new(),
         }
+    }
+
+    /// Stays of all connections so far.
+    pub(crate) const fn round(&self) -> u32 {
+        self.round
     }
 
     pub(crate) const fn after_packets(&self) -> u64 {

@@ -35,9 +35,11 @@ impl Shard {
             }
             return;
         };
-        match &mut self.offload {
-            Some(ledger) => ledger.reopen(policy),
-            None => self.offload = Some(Box::new(Ledger::new(policy, self.hasher))),
+        if let Some(ledger) = &mut self.offload {
+            ledger.reopen(policy);
+        } else {
+            let ledger = Ledger::new(policy, self.offload_rounds, self.hasher);
+            self.offload = Some(Box::new(ledger));
         }
         let numbers: Vec<u32> = self
             .table
@@ -69,8 +71,8 @@ impl Shard {
                 }
             }
         }
-        if self.offload.as_ref().is_some_and(|ledger| ledger.is_done()) {
-            self.offload = None;
+        if let Some(ledger) = self.offload.take_if(|ledger| ledger.is_done()) {
+            self.offload_rounds = ledger.round();
         }
         None
     }
