@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rackweave_engine::counters::Counters;
+use rackweave_engine::mapping::MappingTable;
 use rackweave_engine::program::{Limits, Program};
 use rackweave_engine::{Direction, Explanation, Settings, Shard, ShardId};
 use rackweave_types::Instant;
@@ -49,16 +50,31 @@ impl Stage {
     }
 
     pub(super) fn change(&mut self, source: &mut Source<'_>) -> Result<(), Fault> {
+        let before = self.plan.clone();
         self.plan.change(source, self.scope, self.now);
-        self.program = compile(&self.plan)?;
-        Ok(())
+        self.renew(&before)
     }
 
     /// As [`change`](Self::change), with all layers kept: what a connection passed in a layer that comes back later is
     /// remembered by a port that runs, and not by a frozen one.
     pub(super) fn change_a_little(&mut self, source: &mut Source<'_>) -> Result<(), Fault> {
+        let before = self.plan.clone();
         self.plan.change_a_little(source, self.now);
-        self.program = compile(&self.plan)?;
+        self.renew(&before)
+    }
+
+    /// Makes the program anew; where only holders moved, from the one of before.
+    fn renew(&mut self, before: &Plan) -> Result<(), Fault> {
+        let same_tables = self.plan.tables.len() == before.tables.len();
+        if self.plan.spec != before.spec || !same_tables {
+            self.program = compile(&self.plan)?;
+            return Ok(());
+        }
+        for (index, entries) in (0..).zip(&self.plan.tables) {
+            let table = Arc::new(MappingTable::new(entries.iter().copied()));
+            let exchanged = self.program.with_table(index, table);
+            self.program = Arc::new(exchanged.map_err(|error| error.to_string())?);
+        }
         Ok(())
     }
 
