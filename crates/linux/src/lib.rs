@@ -1,1 +1,25 @@
 //! The kernel's door: underlay sockets and devices, netlink, namespaces, shared memory, threads and clocks.
+//!
+//! It decides nothing and knows no engine: every module is one thing of the kernel's, with typed errors that carry the
+//! kernel's own word as their source. All of it is synchronous.
+//!
+//! | module | what of the kernel |
+//! |---|---|
+//! | [`clock`] | time since boot |
+//! | [`netns`] | network namespaces |
+//! | [`poll`] | waiting for many file descriptors (epoll) |
+//! | [`random`] | unpredictable octets (getrandom) |
+//! | [`shm`] | memory that outlives the process |
+//! | [`thread`] | processors, and pinning to one |
+//! | [`wake`] | waking another thread (eventfd) |
+
+pub mod clock;
+pub mod netns;
+pub mod poll;
+pub mod random;
+pub mod shm;
+pub mod thread;
+pub mod wake;
+
+#[cfg(test)]
+mod testing;
