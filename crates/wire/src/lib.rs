@@ -35,6 +35,7 @@ pub mod protocol;
 pub mod tcp;
 pub mod tos;
 pub mod udp;
+pub mod virtio_net;
 pub mod vlan;
 
 mod error;
