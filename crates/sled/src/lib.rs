@@ -1,3 +1,5 @@
 //! The sled: the host agent that joins guests, engine and underlay.
 
+pub mod config;
+pub mod host;
 pub mod queue;
