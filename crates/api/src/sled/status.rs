@@ -1,0 +1,82 @@
+//! How the sled is.
+
+use rackweave_types::{Generation, NodePrefix};
+use serde::{Deserialize, Serialize};
+
+use super::ObjectError;
+
+/// Asks how the sled is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRequest {}
+
+/// How the sled is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name and version of the program.
+    pub program: String,
+    /// Its process.
+    pub pid: u32,
+    /// How long it has run, in milliseconds.
+    pub uptime_ms: u64,
+    /// Its place on the underlay; none before the first host state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sled: Option<NodePrefix>,
+    /// How it reaches the underlay.
+    pub underlay: UnderlayStatus,
+    /// The host state.
+    pub state: StateStatus,
+    /// How many ports there are.
+    pub ports: u32,
+    /// How many connections there are.
+    pub flows: u64,
+    /// Its workers.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// How the sled reaches the underlay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderlayStatus {
+    /// The back end in use: `udp`, `tap`, `vhost`.
+    pub kind: String,
+    /// The faster ones that are not in use, and why.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A back end that is not in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Which one.
+    pub kind: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The host state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateStatus {
+    /// The generation that holds; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
+    /// What is wrong with the state that was handed over last, if it does not hold.
+    #[serde(default)]
+    pub errors: Vec<ObjectError>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Which one.
+    pub index: u16,
+    /// The CPU it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// How it waits: `adaptive`, `spin`, `block`.
+    pub poll: String,
+    /// Nanoseconds spent with frames, since it started.
+    pub busy_ns: u64,
+    /// Nanoseconds spent looking for frames in vain.
+    pub spin_ns: u64,
+    /// Nanoseconds asleep.
+    pub sleep_ns: u64,
+}
