@@ -50,7 +50,7 @@ pub fn parse(text: &str) -> Result<HostState, HostErrors> {
         Err(FileError::UnknownFields(fields)) => {
             let unknown = |field: String| HostError {
                 line: line_of(text, &field),
-                field,
+                field: bracketed(&field),
                 object: String::new(),
                 problem: "there is no such field".to_owned(),
             };
@@ -67,6 +67,21 @@ pub fn parse(text: &str) -> Result<HostState, HostErrors> {
         }])
     })?;
     Ok(state)
+}
+
+/// `ports.3.mac` as `ports[3].mac`.
+fn bracketed(path: &str) -> String {
+    let mut text = String::new();
+    for part in path.split('.') {
+        let index = part.bytes().all(|byte| byte.is_ascii_digit());
+        let (before, behind) = match (index, text.is_empty()) {
+            (true, _) => ("[", "]"),
+            (false, true) => ("", ""),
+            (false, false) => (".", ""),
+        };
+        text.extend([before, part, behind]);
+    }
+    text
 }
 
 /// The line, counted from 1, where the value at `path` (`ports[3].mac` or `ports.3.mac`) begins in a JSON text; that of
