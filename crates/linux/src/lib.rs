@@ -11,6 +11,7 @@
 //! | [`random`] | unpredictable octets (getrandom) |
 //! | [`shm`] | memory that outlives the process |
 //! | [`thread`] | processors, and pinning to one |
+//! | [`udp`] | the underlay over UDP sockets |
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod poll;
 pub mod random;
 pub mod shm;
 pub mod thread;
+pub mod udp;
 pub mod wake;
 
 #[cfg(test)]
