@@ -3,3 +3,5 @@
 pub mod config;
 pub mod host;
 pub mod queue;
+pub mod worker;
+pub mod workers;
