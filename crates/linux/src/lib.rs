@@ -10,6 +10,7 @@
 //! | [`poll`] | waiting for many file descriptors (epoll) |
 //! | [`random`] | unpredictable octets (getrandom) |
 //! | [`shm`] | memory that outlives the process |
+//! | [`tap`] | the underlay over a TAP with tunnel segmentation offload |
 //! | [`thread`] | processors, and pinning to one |
 //! | [`udp`] | the underlay over UDP sockets |
 //! | [`wake`] | waking another thread (eventfd) |
@@ -19,6 +20,7 @@ pub mod netns;
 pub mod poll;
 pub mod random;
 pub mod shm;
+pub mod tap;
 pub mod thread;
 pub mod udp;
 pub mod wake;
