@@ -218,7 +218,7 @@ fn flow() -> Flow {
         idle_ms: 10,
         packets: [3, 2],
         bytes: [300, 200],
-        epochs: [2, 0],
+        epochs: Some([2, 0]),
         epoch: 2,
         kept: true,
         offloaded: true,

@@ -39,6 +39,8 @@ pub use frame::Frame;
 pub use port::{Port, PortError};
 pub use program::Program;
 pub use punt::Punt;
-pub use shard::{Existing, Explanation, FlowInfo, HandOver, RuleHits, Settings, Shard, Verdict};
+pub use shard::{
+    Existing, Explanation, FlowInfo, HandOver, ListedFlow, RuleHits, Settings, Shard, Verdict,
+};
 pub use steer::{ShardError, ShardId};
 pub use walk::{LayerTrace, Trace};

@@ -30,7 +30,7 @@ use rackweave_types::Instant;
 pub use explain::Explanation;
 pub(crate) use layers::LayerBits;
 pub(crate) use packet::Packet;
-pub use report::{FlowInfo, RuleHits};
+pub use report::{FlowInfo, ListedFlow, RuleHits};
 pub(crate) use thaw::fill;
 
 use crate::addr::Addr;

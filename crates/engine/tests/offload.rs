@@ -557,6 +557,13 @@ fn an_executor_that_saw_a_reset_tells_of_it() -> Result<(), Fault> {
     assert!(twins.helped.offload_report(&report, twins.now));
     let flow = twins.helped.flows(0, 10).0[0];
     assert_eq!(flow.class, rackweave_engine::flow::FlowClass::Closing);
+    let listed = |shard: &Shard| {
+        let flow = shard.list_flows(0, 10).0[0];
+        (flow.info.guest, flow.epochs, flow.offloaded)
+    };
+    let epoch = twins.helped.epoch();
+    assert_eq!(listed(&twins.helped), (flow.guest, [epoch; 2], true));
+    assert_eq!(listed(&twins.alone), (flow.guest, [epoch; 2], false));
     assert!(matches!(
         twins.helped.pop_offload(twins.now),
         Some(OffloadEvent::Revoke { .. })

@@ -75,8 +75,9 @@ pub struct Flow {
     pub packets: [u64; 2],
     /// Octets of IP packets, out and in.
     pub bytes: [u64; 2],
-    /// Counts the programs of the port: those that last admitted packets out and in; 0 where none did.
-    pub epochs: [u32; 2],
+    /// The programs of the port, counted since it began, that last admitted packets out and in; 0 where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<[u32; 2]>,
     /// The program that the port runs now.
     pub epoch: u32,
     /// Whether it lives although the rules of now would not let it begin.

@@ -290,6 +290,15 @@ impl Shard {
             .map_or(0, |ledger| ledger.ahead(number))
     }
 
+    /// Whether the connection of this record is away.
+    pub(super) fn is_offloaded(&self, number: u32) -> bool {
+        let stage = self
+            .offload
+            .as_ref()
+            .and_then(|ledger| ledger.stage(number));
+        stage.is_some_and(|stage| stage != Stage::Waiting)
+    }
+
     /// The connection of this record is about to go.
     pub(super) fn offload_gone(&mut self, number: u32) {
         if let Some(ledger) = &mut self.offload {

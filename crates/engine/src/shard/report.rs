@@ -38,6 +38,17 @@ pub struct FlowInfo {
     pub kept: bool,
 }
 
+/// One connection, and how it stands in its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedFlow {
+    /// The connection.
+    pub info: FlowInfo,
+    /// The programs, by their [epoch](Shard::epoch), that last admitted packets out and in; 0 where none did.
+    pub epochs: [u32; 2],
+    /// Whether another executor has it.
+    pub offloaded: bool,
+}
+
 /// How often a rule was met by a packet that the layers judged: first packets of connections, and all that no
 /// connection's record serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,15 +86,25 @@ impl Shard {
     /// `None` at the end. Packets may be processed between the calls: a connection that is there all the time is met
     /// exactly once.
     pub fn flows(&self, cursor: u32, places: u32) -> (Vec<FlowInfo>, Option<u32>) {
+        let (listed, next) = self.list_flows(cursor, places);
+        (listed.into_iter().map(|flow| flow.info).collect(), next)
+    }
+
+    /// As [`flows`](Self::flows), with how each stands in this shard.
+    pub fn list_flows(&self, cursor: u32, places: u32) -> (Vec<ListedFlow>, Option<u32>) {
         let page = self.table.flows_from(cursor, places);
         let next = page.next_cursor();
-        let info = |(flow, record): (FlowHandle, &Record)| {
+        let listed = |(flow, record): (FlowHandle, &Record)| {
             let mut info = FlowInfo::of(record);
             let last_use = record.last_use.saturating_sub(self.set_ahead(flow.number));
             info.last_use = Instant::from_nanos(last_use);
-            info
+            ListedFlow {
+                info,
+                epochs: [record.epoch_out, record.epoch_in].map(|epoch| epoch & !Record::STALE),
+                offloaded: self.is_offloaded(flow.number),
+            }
         };
-        (page.map(info).collect(), next)
+        (page.map(listed).collect(), next)
     }
 
     /// One connection, by its number.

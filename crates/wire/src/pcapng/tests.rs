@@ -75,6 +75,25 @@ fn a_capture_reads_back() {
 }
 
 #[test]
+fn a_capture_may_be_taken_away_in_pieces() {
+    let mut writer = PcapngWriter::new("test").unwrap();
+    let mut pieces = writer.take();
+    let interface = writer.interface("guest", "between guest and port").unwrap();
+    pieces.extend(writer.take());
+    let packet = Packet {
+        interface,
+        time: Instant::from_nanos(0x0000_0001_0000_0002),
+        direction: Some(PacketDirection::Outbound),
+        frame: &[1, 2, 3, 4, 5],
+        comment: "first",
+    };
+    writer.packet(&packet).unwrap();
+    pieces.extend(writer.take());
+    assert_eq!(writer.take(), []);
+    assert_eq!(pieces, capture());
+}
+
+#[test]
 fn other_blocks_and_options_are_passed_over() {
     let mut capture = capture();
     capture.extend_from_slice(&[5, 0, 0, 0, 16, 0, 0, 0, 1, 2, 3, 4, 16, 0, 0, 0]);

@@ -149,6 +149,12 @@ impl PcapngWriter {
         &self.bytes
     }
 
+    /// What was written since the last call, for who sends it on: all these pieces in their order are the capture.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.bytes)
+    }
+
     /// The capture.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
