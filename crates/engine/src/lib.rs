@@ -28,6 +28,7 @@ mod port;
 pub mod program;
 mod punt;
 pub mod respond;
+pub mod segment;
 mod shard;
 mod steer;
 pub mod transform;

@@ -60,7 +60,17 @@ impl Outer {
     /// to read the next frame into.
     #[inline(always)]
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), DropReason> {
-        let head: &[u8; OUTER_LEN] = bytes.first_chunk().ok_or(DropReason::Truncated)?;
+        let (head, behind) = bytes.split_first_chunk().ok_or(DropReason::Truncated)?;
+        self.read_split(head, behind)
+    }
+
+    /// As [`read`](Self::read), of headers without options and what is behind them.
+    #[inline(always)]
+    pub(crate) fn read_split(
+        &mut self,
+        head: &[u8; OUTER_LEN],
+        behind: &[u8],
+    ) -> Result<(), DropReason> {
         let udp_dst = u16::from_be_bytes([head[56], head[57]]);
         if be16(head, 12) != Some(ETHERTYPE_IPV6)
             || head[14] >> 4 != 6
@@ -89,9 +99,7 @@ impl Outer {
             len: u16::try_from(OUTER_LEN + options_len).map_err(|_| DropReason::GeneveHeader)?,
         };
         if options_len > 0 {
-            let options = bytes
-                .get(OUTER_LEN..OUTER_LEN + options_len)
-                .ok_or(DropReason::GeneveHeader)?;
+            let options = behind.get(..options_len).ok_or(DropReason::GeneveHeader)?;
             read_options(options, self)?;
         }
         Ok(())

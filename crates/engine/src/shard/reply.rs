@@ -4,20 +4,20 @@ use alloc::boxed::Box;
 use core::net::IpAddr;
 
 use rackweave_types::Instant;
-use rackweave_wire::checksum;
 
 use super::packet::Packet;
 use super::{Shard, Verdict};
 use crate::counters::side;
 use crate::direction::Direction;
 use crate::drop_reason::DropReason;
-use crate::frame::{Checksum, Frame, Offload};
+use crate::frame::Frame;
 use crate::hash;
 use crate::meter::Meter;
-use crate::parse::{Parsed, protocol};
+use crate::parse::Parsed;
 use crate::program::{Encapsulate, Program, Reject};
 use crate::punt::Punt;
 use crate::respond::{self, Responder};
+use crate::segment;
 use crate::transform::{self, OuterTemplate};
 use crate::walk::Refusal;
 
@@ -86,7 +86,8 @@ impl Shard {
             return self.refused(packet.direction, DropReason::PuntQueueFull);
         }
         let mut bytes: Box<[u8]> = packet.inner(frame).into();
-        finish_checksum(
+        // Nobody after the agent would.
+        segment::finish(
             &mut bytes,
             packet.offload(frame, self.program.underlay().guest_mtu),
             &packet.parsed,
@@ -99,32 +100,6 @@ impl Shard {
         debug_assert!(room, "it is not full");
         self.counters.punted[side(packet.direction)] += 1;
         Verdict::Punt
-    }
-}
-
-/// Adds to a partial checksum what its sender left to others: nobody after the agent would.
-fn finish_checksum(bytes: &mut [u8], offload: Offload, parsed: &Parsed) {
-    let Checksum::Partial { start, offset } = offload.checksum else {
-        return;
-    };
-    let (start, end) = (
-        usize::from(start),
-        usize::try_from(parsed.end).unwrap_or(usize::MAX),
-    );
-    let Some(upper) = bytes.get_mut(start..end) else {
-        return;
-    };
-    let sum = checksum::sum(upper);
-    let field = if parsed.protocol == protocol::UDP {
-        checksum::finish_udp(sum)
-    } else {
-        checksum::finish(sum)
-    };
-    if let Some(place) = upper
-        .get_mut(usize::from(offset)..)
-        .and_then(<[u8]>::first_chunk_mut)
-    {
-        *place = field.to_be_bytes();
     }
 }
 
