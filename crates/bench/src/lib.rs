@@ -20,5 +20,6 @@ pub mod lookup;
 pub mod network;
 pub mod opening;
 pub mod rounds;
+pub mod segments;
 pub mod traffic;
 pub mod workers;

@@ -9,6 +9,7 @@ use rackweave_bench::lookup::{Lookups, Set};
 use rackweave_bench::network;
 use rackweave_bench::opening::{Crowding, Opening, ROOM};
 use rackweave_bench::rounds::Rounds;
+use rackweave_bench::segments::Segments;
 use rackweave_bench::traffic::Kind;
 use rackweave_bench::workers::Workers;
 use rackweave_engine::addr::Addr;
@@ -88,7 +89,7 @@ impl Measurer {
                     NEW[1].1, NEW[1].0, NEW[0].1, NEW[0].0
                 )
             }
-            What::Lookup { .. } | What::RulesRatio => {
+            What::Lookup { .. } | What::RulesRatio | What::Segments(_) => {
                 format!("{} of {} rounds", LOOKUP_ROUNDS[1], LOOKUP_ROUNDS[0])
             }
             What::Shards => format!("{} of {} comparisons", WORKER_ROUNDS[1], WORKER_ROUNDS[0]),
@@ -125,6 +126,10 @@ impl Measurer {
             }
             What::Lookup { set, size } => self.lookup(set, size),
             What::RulesRatio => Ok(self.lookup(Set::Rules, 10_000)? / self.lookup(Set::Rules, 10)?),
+            What::Segments(work) => {
+                let rounds = self.choose(LOOKUP_ROUNDS);
+                Segments::new(work)?.nanos(rounds)
+            }
             What::FlowBytes => {
                 let bytes = network::shard(ROOM)?.bytes_per_flow();
                 Ok(f64::from(u32::try_from(bytes)?))

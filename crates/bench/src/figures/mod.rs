@@ -7,6 +7,7 @@ mod row;
 use rackweave_bench::established::How;
 use rackweave_bench::instructions::Workload;
 use rackweave_bench::lookup::Set;
+use rackweave_bench::segments::Work;
 use rackweave_bench::traffic::{Family, Kind, Transport};
 use rackweave_engine::Direction;
 
@@ -49,6 +50,7 @@ enum What {
         size: u32,
     },
     RulesRatio,
+    Segments(Work),
     FlowBytes,
     SharedBytes,
     Shards,
@@ -101,6 +103,7 @@ pub(crate) fn all() -> Vec<Figure> {
     figures.extend(hits(small, first));
     figures.extend(news(first));
     figures.extend(lookups());
+    figures.extend(segments());
     figures.push(Figure::new(
         "shards_2_over_1",
         "ratio",
@@ -228,6 +231,27 @@ fn lookups() -> Vec<Figure> {
         "lookup in 10,000 rules over lookup in 10",
     ));
     figures
+}
+
+fn segments() -> [Figure; 3] {
+    let figure = |name, work, about| Figure::new(name, "ns", What::Segments(work), about);
+    [
+        figure(
+            "segments_cut_64k_ns",
+            Work::Cut,
+            "64,000 octets of TCP in Geneve cut into segments of 1,448",
+        ),
+        figure(
+            "segments_join_64k_ns",
+            Work::Join,
+            "64,000 octets of TCP in Geneve joined from segments of 1,448",
+        ),
+        figure(
+            "segments_copy_64k_ns",
+            Work::Copy,
+            "64,000 octets copied and summed, 1,448 at a time: the least that both can cost",
+        ),
+    ]
 }
 
 fn instructions() -> Vec<Figure> {
