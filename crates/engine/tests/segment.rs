@@ -157,10 +157,12 @@ fn large() -> impl Strategy<Value = Large> {
 fn pieces(direction: Direction, frame: &Frame, most: u16) -> (usize, Vec<Vec<u8>>) {
     let mut cut = Cut::new(direction, frame).unwrap();
     let (count, each, total) = (cut.count(), cut.segment_len(), cut.total_len());
-    let mut buffer = vec![0; each * 50];
+    let mut buffer = vec![0; each * 50 + 60];
     let mut pieces = Vec::new();
     loop {
+        let announced = cut.next_len(buffer.len(), most);
         let len = cut.write(&mut buffer, most);
+        assert_eq!(len, announced);
         if len == 0 {
             break;
         }

@@ -136,6 +136,21 @@ impl<'f> Cut<'f> {
         self.head.bytes().len() * usize::from(self.count) + self.payload.len()
     }
 
+    /// How many octets [`write`](Self::write) would write into so much room: for a buffer that is to be of just that
+    /// length.
+    #[must_use]
+    pub fn next_len(&self, room: usize, most: u16) -> usize {
+        let each = self.segment_len();
+        let (left, most) = (usize::from(self.count - self.next), usize::from(most));
+        let before = usize::from(self.next) * usize::from(self.size);
+        let all = self.head.bytes().len() * left + self.payload.len().saturating_sub(before);
+        if left <= most && all <= room {
+            return all;
+        }
+        // The last one is not among them, or alone has no room.
+        each * most.min(room / each).min(left.saturating_sub(1))
+    }
+
     /// Writes the next segments one after the other, as many as the buffer takes and at most `most`, and returns how
     /// many octets they have: 0 after the last one, or where there is no room for one. All are
     /// [`segment_len`](Self::segment_len) octets long, the last one at most.
