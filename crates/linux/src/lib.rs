@@ -6,6 +6,7 @@
 //! | module | what of the kernel |
 //! |---|---|
 //! | [`clock`] | time since boot |
+//! | [`netlink`] | links, addresses, routes, rules, neighbours |
 //! | [`netns`] | network namespaces |
 //! | [`poll`] | waiting for many file descriptors (epoll) |
 //! | [`random`] | unpredictable octets (getrandom) |
@@ -16,6 +17,7 @@
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
+pub mod netlink;
 pub mod netns;
 pub mod poll;
 pub mod random;
