@@ -5,6 +5,7 @@
 //! long as the port, and one queue for each worker, which reads with `receive`, writes with `send` and never blocks.
 
 pub mod tap;
+pub mod vhost_user;
 
 mod check;
 mod claims;
