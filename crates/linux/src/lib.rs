@@ -11,9 +11,11 @@
 //! | [`poll`] | waiting for many file descriptors (epoll) |
 //! | [`random`] | unpredictable octets (getrandom) |
 //! | [`shm`] | memory that outlives the process |
+//! | [`sysctl`] | the kernel's settings |
 //! | [`tap`] | the underlay over a TAP with tunnel segmentation offload |
 //! | [`thread`] | processors, and pinning to one |
 //! | [`udp`] | the underlay over UDP sockets |
+//! | [`underlay`] | which ways to the underlay there are |
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
@@ -22,9 +24,11 @@ pub mod netns;
 pub mod poll;
 pub mod random;
 pub mod shm;
+pub mod sysctl;
 pub mod tap;
 pub mod thread;
 pub mod udp;
+pub mod underlay;
 pub mod wake;
 
 #[cfg(test)]

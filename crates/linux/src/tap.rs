@@ -12,8 +12,10 @@ use nix::sys::uio::{readv, writev};
 use rackweave_wire::virtio_net::{Form, NetHeader};
 
 mod device;
+mod host;
 
 pub use device::{TapError, supported};
+pub use host::{TapHost, remove};
 
 use device::Device;
 
@@ -35,7 +37,7 @@ impl TapQueue {
     /// Opens so many queues of the TAP with this name in the namespace of the calling thread, and makes the device
     /// where there is none. It stays when the process ends; the kernel gives each flow to one of the queues.
     ///
-    /// The device is only made: link, routes and rules around it are still to be set up.
+    /// The device is only made: [`TapHost`] joins the host to it.
     ///
     /// # Errors
     /// Where the process may not (it needs root), the name is another device's, or the kernel knows no tunnel

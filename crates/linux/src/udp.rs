@@ -32,6 +32,17 @@ use send::Sender;
 /// header (RFC 8200, section 3; RFC 768).
 pub const PAYLOAD_MAX: usize = 65_535 - 8;
 
+/// Whether the kernel has what the sockets need: tries it on an address, with ports of the kernel's
+/// choice.
+///
+/// # Errors
+/// What is missing.
+pub fn supported(address: Ipv6Addr) -> Result<(), UdpError> {
+    let little = 4096;
+    socket::receiving(address, 0, little)?;
+    socket::segments(&socket::sending(address, little)?)
+}
+
 /// How a queue's sockets are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct UdpSettings {

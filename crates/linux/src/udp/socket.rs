@@ -98,6 +98,12 @@ pub(super) fn sending(at: Ipv6Addr, buffer: usize) -> Result<UdpSocket, UdpError
     bound(socket, at, 0)
 }
 
+/// Whether a socket can cut what it sends.
+pub(super) fn segments(socket: &UdpSocket) -> Result<(), UdpError> {
+    // Zero is the default: not to.
+    number(socket, "UDP_SEGMENT", libc::SOL_UDP, libc::UDP_SEGMENT, 0)
+}
+
 fn plain() -> Result<OwnedFd, UdpError> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(
@@ -145,7 +151,7 @@ fn set(option: &'static str, result: nix::Result<()>) -> Result<(), UdpError> {
     reason = "nix lacks these options, and its macro for own ones is not public"
 )]
 fn number(
-    socket: &OwnedFd,
+    socket: &impl AsRawFd,
     option: &'static str,
     level: c_int,
     name: c_int,

@@ -1,12 +1,12 @@
 //! Queues that talk over the loopback of a namespace of their own.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::netlink::{LinkSettings, Netlink};
 use crate::netns::Netns;
 use crate::testing::root;
 
@@ -15,14 +15,18 @@ const HERE: Ipv6Addr = Ipv6Addr::LOCALHOST;
 const LOOPBACK_FITS: usize = 65_536 - 40 - 8;
 
 /// A queue in a namespace with nothing but a loopback of this MTU.
-fn queue(mtu: &str) -> Option<(Netns, UdpQueue)> {
+fn queue(mtu: u32) -> Option<(Netns, UdpQueue)> {
     if !root("a test of the udp underlay") {
         return None;
     }
     let netns = Netns::temporary("rwt-udp").unwrap();
     let queue = netns.run_in(|| {
-        let up = ["link", "set", "lo", "mtu", mtu, "up"];
-        assert!(Command::new("ip").args(up).status().unwrap().success());
+        let up = LinkSettings {
+            mtu: Some(mtu),
+            up: Some(true),
+            ..LinkSettings::default()
+        };
+        Netlink::open().unwrap().ensure_link("lo", &up).unwrap();
         UdpQueue::open(&UdpSettings::new(HERE)).unwrap()
     });
     Some((netns, queue.unwrap()))
@@ -88,7 +92,7 @@ fn content(number: usize, len: usize) -> Vec<u8> {
 
 #[test]
 fn each_flow_arrives_whole_and_in_order() {
-    let Some((netns, first)) = queue("65536") else {
+    let Some((netns, first)) = queue(65_536) else {
         return;
     };
     drop(first);
@@ -138,7 +142,7 @@ fn carries(queue: &mut UdpQueue, payloads: &[Payload]) {
 
 #[test]
 fn small_payloads_leave_joined() {
-    let Some((_netns, mut queue)) = queue("65536") else {
+    let Some((_netns, mut queue)) = queue(65_536) else {
         return;
     };
     for number in 0..20 {
@@ -155,7 +159,7 @@ fn small_payloads_leave_joined() {
 
 #[test]
 fn nothing_is_fragmented() {
-    let Some((_netns, mut queue)) = queue("1500") else {
+    let Some((_netns, mut queue)) = queue(1500) else {
         return;
     };
     let fits = 1500 - 40 - 8;
@@ -182,7 +186,7 @@ fn nothing_is_fragmented() {
 
 #[test]
 fn losses_are_counted_by_name() {
-    let Some((netns, mut queue)) = queue("65536") else {
+    let Some((netns, mut queue)) = queue(65_536) else {
         return;
     };
     let away = Target {
