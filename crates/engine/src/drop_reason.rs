@@ -86,6 +86,8 @@ drop_reasons! {
     NatNoConnection => "nat_no_connection",
     /// No port of the block is free and none may be evicted.
     NatPortsExhausted => "nat_ports_exhausted",
+    /// No port of the block is free but such as rest: somebody unknown may still have them.
+    NatPortsResting => "nat_ports_resting",
     /// The flow table is full and no flow may be evicted.
     FlowTableFull => "flow_table_full",
     /// Another connection already has the same addresses and ports on one side.

@@ -37,5 +37,5 @@ pub use error::{PartError, Problem, ThawError};
 pub(crate) use item::{
     Cell, Drops, Flow, Fragment, Header, Hits, Meter, Punted, Totals, View, flag,
 };
-pub(crate) use read::{Part, read};
+pub(crate) use read::{Part, flow_fault, read};
 pub(crate) use write::Writer;

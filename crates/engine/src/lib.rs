@@ -19,6 +19,7 @@ pub mod frame;
 pub mod freeze;
 pub mod hash;
 mod intern;
+pub mod journal;
 pub mod mapping;
 mod meter;
 mod nat;

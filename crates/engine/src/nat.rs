@@ -5,6 +5,8 @@
 //! of the guest's own end, which gives one end the same port towards every remote end as long as no two ends collide
 //! (endpoint-independent mapping: RFC 4787, REQ-1; RFC 5382, REQ-1).
 
+mod rest;
+
 use rackweave_types::Instant;
 
 use crate::addr::Addr;
@@ -13,13 +15,21 @@ use crate::drop_reason::DropReason;
 use crate::fields::Fields;
 use crate::flow::{CompiledFlow, FlowClass, FlowKey, FlowTable, Record};
 use crate::hash::FlowHasher;
+use crate::parse::protocol;
 use crate::program::NatPool;
 use crate::steer::ShardId;
 
+pub(crate) use rest::Resting;
+
 /// How many ports are tried: the search is of constant time.
 const TRIES: u16 = 16;
+/// How many ports that rest are passed over meanwhile.
+const PASSES: u16 = 1_024;
 /// Half-open connections are few where they hold no more than this part of the ports that were tried.
 const FEW_PART: u16 = 4;
+
+/// The SYN flag of TCP.
+const SYN: u8 = 0x02;
 
 /// The port that a connection gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +45,8 @@ pub(crate) struct Ports<'a> {
     pub(crate) table: &'a FlowTable,
     pub(crate) hasher: &'a FlowHasher,
     pub(crate) shard: ShardId,
+    /// Ports that only those get who may have had them before.
+    pub(crate) resting: Option<&'a Resting>,
 }
 
 impl Ports<'_> {
@@ -67,11 +79,22 @@ impl Ports<'_> {
             .end(fields.src, fields.src_port, fields.protocol)
             .to_le_bytes();
         let start = u16::from_le_bytes([low, high]);
-        let tries = TRIES.min(count);
+        // A segment in the middle of its connection: the port where the search begins was most likely its own.
+        let adopted = fields.protocol == protocol::TCP && fields.tcp_flags & SYN == 0;
+        let resting = self.resting.filter(|_| !adopted);
+        let (mut tries, mut passes) = (0, 0);
         let mut holders = Holders::default();
-        for step in 0..tries {
+        for step in 0..count {
+            if tries == TRIES || passes == PASSES {
+                break;
+            }
             // `count` is a power of two.
             let port = first + (start.wrapping_add(step) & (count - 1));
+            if resting.is_some_and(|resting| resting.rests(port, now)) {
+                passes += 1;
+                continue;
+            }
+            tries += 1;
             let key = FlowKey {
                 direction: Direction::In,
                 local: address,
@@ -96,7 +119,11 @@ impl Ports<'_> {
         let is_stale = |number| self.table.is_stale(self.table.get(number), now);
         holders
             .least(tries / FEW_PART, is_stale)
-            .ok_or(DropReason::NatPortsExhausted)
+            .ok_or(if passes > 0 {
+                DropReason::NatPortsResting
+            } else {
+                DropReason::NatPortsExhausted
+            })
     }
 }
 

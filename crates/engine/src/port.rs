@@ -16,6 +16,7 @@ use crate::drop_reason::DropReason;
 use crate::flow::TableError;
 use crate::frame::Frame;
 use crate::freeze::{self, ThawError};
+use crate::journal::{self, Gathered, Recovery};
 use crate::program::{Limits, Program};
 use crate::shard::{self, Existing, Explanation, Settings, Shard, Verdict};
 use crate::steer::{ShardError, ShardId};
@@ -118,6 +119,40 @@ impl Port {
         let mut port = Self::new(shards, secret, limits, program).map_err(ThawError::Port)?;
         shard::fill(&mut port.shards, parts, now);
         Ok(port)
+    }
+
+    /// A port made of the journals of one whose process ended, of as many shards as wanted; see
+    /// [`journal`](crate::journal). It is for a port that was there before: with no journal at all, nothing is known
+    /// of its connections. Where a journal says with which `secret` the port hashed, that one is used again.
+    ///
+    /// Bytes that cannot be read are no error, but told in the [`Recovery`]. For 120 s the port heeds that there may
+    /// be connections it does not know. TCP segments that open none are adopted where the rules allow it, and where
+    /// they do not, no reset answers them. Where state was lost, outside ports whose owner is unknown are given to no
+    /// new connection ([`DropReason::NatPortsResting`]).
+    ///
+    /// Counters and rates begin anew. Then each shard [begins a journal](Shard::begin_journal), in other memory.
+    ///
+    /// # Errors
+    /// Where the new port cannot be made.
+    pub fn recover(
+        shards: u16,
+        secret: [u64; 2],
+        limits: Limits,
+        program: &Arc<Program>,
+        journals: &[&[u8]],
+        now: Instant,
+    ) -> Result<(Self, Recovery), PortError> {
+        let Gathered {
+            parts,
+            secret: before,
+            resting,
+            mut recovery,
+        } = journal::gather(journals, program, now);
+        let mut port = Self::new(shards, before.unwrap_or(secret), limits, program)?;
+        shard::fill(&mut port.shards, parts, now);
+        shard::take_care(&mut port.shards, now.after(journal::CARE), resting.as_ref());
+        recovery.connections = port.flow_count();
+        Ok((port, recovery))
     }
 
     /// All state of the port as bytes, a string for each shard; see [`Shard::freeze`].

@@ -5,10 +5,12 @@
 //! [`Shard::install`] when the program changes. A packet meets exactly one program.
 
 mod batch;
+mod care;
 mod compile;
 mod explain;
 mod fast;
 mod freeze;
+mod journal;
 mod keep;
 mod layers;
 mod offload;
@@ -27,6 +29,7 @@ use alloc::vec::Vec;
 
 use rackweave_types::Instant;
 
+pub(crate) use care::take_care;
 pub use explain::Explanation;
 pub(crate) use layers::LayerBits;
 pub(crate) use packet::Packet;
@@ -42,7 +45,9 @@ use crate::fragment::Fragments;
 use crate::frame::Frame;
 use crate::hash::FlowHasher;
 use crate::intern::Interner;
+use crate::journal::Marks;
 use crate::meter::Meter;
+use crate::nat::Resting;
 use crate::offload::Ledger;
 use crate::program::{Limits, MeterSpec, Program};
 use crate::punt::{Punt, PuntQueue};
@@ -89,6 +94,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Shard {
     id: ShardId,
+    secret: [u64; 2],
     hasher: FlowHasher,
     program: Arc<Program>,
     /// The bits that stand for the program's layers in records.
@@ -115,6 +121,12 @@ pub struct Shard {
     /// Stays at executors so far, while there is no ledger that counts them: a report of long ago must not find a new
     /// stay under its id.
     offload_rounds: u32,
+    /// What the journal does not hold yet, where one is kept.
+    journal: Option<Box<Marks>>,
+    /// Until when no TCP segment of an unknown connection is answered with a reset.
+    careful_until: Instant,
+    /// Outside ports of unknown owners.
+    resting: Option<Box<Resting>>,
 }
 
 /// What happens to connections that a new program forbids.
@@ -150,6 +162,7 @@ impl Shard {
         };
         let mut shard = Self {
             id: settings.shard,
+            secret: settings.secret,
             hasher,
             table: FlowTable::new(flows, program.timeouts(), hasher)?,
             templates: Interner::new(shared, hasher),
@@ -164,6 +177,9 @@ impl Shard {
             strays: None,
             offload: None,
             offload_rounds: 0,
+            journal: None,
+            careful_until: Instant::START,
+            resting: None,
             layers: LayerBits::new(&program),
             program,
             epoch: 1,
@@ -200,6 +216,9 @@ impl Shard {
         self.table.set_timeouts(self.program.timeouts());
         if let Some(ledger) = &mut self.offload {
             ledger.revoke_all();
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.program_changed(existing == Existing::Cut);
         }
     }
 
@@ -289,15 +308,20 @@ impl Shard {
             templates,
             peers,
             offload,
+            journal,
             ..
         } = self;
         let gone = table.expire(now, budget, |ended| {
             if let Some(ledger) = offload {
                 ledger.gone(ended.handle.number);
             }
+            if let Some(journal) = journal {
+                journal.mark(ended.handle.number);
+            }
             keep::release(templates, peers, &ended.record.compiled);
         });
         self.counters.flows_expired += u64::from(gone);
+        self.end_rest(now);
         gone
     }
 

@@ -18,6 +18,7 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use prefetch::prefetch;
 pub use record::{CompiledFlow, FlowClass, FlowKey, Record, Side};
 pub use slab::FlowHandle;
 pub use table::{EndReason, Ended, FlowPage, FlowTable, InsertError, TableError};

@@ -418,6 +418,11 @@ impl FlowTable {
         self.slab.capacity()
     }
 
+    /// One more than the highest number that a flow ever had.
+    pub(crate) fn high(&self) -> u32 {
+        self.slab.high()
+    }
+
     /// How many flows of this class there are.
     pub fn population(&self, class: FlowClass) -> u32 {
         self.wheel.population(class)

@@ -169,12 +169,19 @@ impl TcpState {
         }
     }
 
+    /// Whether a segment with these flags is the first of a connection.
+    #[inline]
+    #[must_use]
+    pub const fn is_opened_by(flags: u8) -> bool {
+        flags & (SYN | ACK | RST) == SYN
+    }
+
     /// Whether a segment with these flags opens a new connection with the addresses and ports of this one, which
     /// has ended (RFC 9293, section 3.6.1).
     #[inline]
     #[must_use]
     pub const fn reopened_by(self, flags: u8) -> bool {
-        matches!(self.class(), FlowClass::Closing) && flags & (SYN | ACK | RST) == SYN
+        matches!(self.class(), FlowClass::Closing) && Self::is_opened_by(flags)
     }
 
     /// How valuable a connection in this state is.

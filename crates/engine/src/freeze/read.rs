@@ -28,6 +28,23 @@ pub(crate) struct Part {
     pub(crate) punts: Vec<Punted>,
 }
 
+impl Part {
+    /// A shard of which nothing is known.
+    pub(crate) fn new(header: Header) -> Self {
+        Self {
+            header,
+            flows: Vec::new(),
+            totals: Totals::default(),
+            traffic: Vec::new(),
+            drops: Vec::new(),
+            hits: Vec::new(),
+            meters: Vec::new(),
+            fragments: Vec::new(),
+            punts: Vec::new(),
+        }
+    }
+}
+
 /// Reads one frozen shard. Sections that are not known are skipped.
 pub(crate) fn read(bytes: &[u8]) -> Result<Part, PartError> {
     let mut headers: Vec<Header> = Vec::new();
@@ -144,7 +161,7 @@ impl Whole for Totals {
 }
 
 /// A connection has addresses of one family on both sides.
-fn flow_fault(flow: &Flow) -> Option<&'static str> {
+pub(crate) fn flow_fault(flow: &Flow) -> Option<&'static str> {
     let v4 = flow.guest.local.is_v4();
     let alike = |view: &super::item::View| view.local.is_v4() == v4 && view.remote.is_v4() == v4;
     if !alike(&flow.guest) {

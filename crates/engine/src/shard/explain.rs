@@ -173,6 +173,7 @@ impl Shard {
                     self.preview_reply(Reply::Refusal(refusal), packet, frame, now)
                         .is_ok()
                 };
+                let refusal = self.told(refusal, evaluation.existing, packet, now);
                 let told = refusal.is_some_and(told);
                 Ok(if told {
                     Verdict::Refuse(reason)

@@ -112,9 +112,11 @@ impl Shard {
             if next != state {
                 record.tcp = next.number();
                 self.table.reclass(number, next.class());
+                self.mark(number);
             }
         } else if record.class() == FlowClass::Opening && !record.compiled.began(packet.direction) {
             self.table.reclass(number, FlowClass::Answered);
+            self.mark(number);
         }
         if self.table.get(number).compiled.flags & CompiledFlow::FLAG_WATCHED != 0 {
             self.watched(number, now);

@@ -59,7 +59,7 @@ impl Shard {
             protocol: flow.protocol,
             guest,
             wire: (wire != guest).then_some(wire),
-            flags: self.flags(record),
+            flags: self.frozen_flags(record),
             class: class_number(record.class()),
             tcp: record.tcp,
             packets: record.packets,
@@ -76,7 +76,8 @@ impl Shard {
         }
     }
 
-    fn flags(&self, record: &Record) -> u32 {
+    /// The flags of a record, as they are frozen.
+    pub(super) fn frozen_flags(&self, record: &Record) -> u32 {
         let flags = record.compiled.flags;
         let named = FLAGS.iter().filter(|(bit, _)| flags & bit != 0);
         let flags = named.fold(0, |all, (_, frozen)| all | frozen);
@@ -210,7 +211,7 @@ fn view(side: &Side) -> View {
     }
 }
 
-const fn class_number(class: FlowClass) -> u8 {
+pub(super) const fn class_number(class: FlowClass) -> u8 {
     match class {
         FlowClass::Opening => 0,
         FlowClass::Closing => 1,

@@ -153,6 +153,7 @@ impl Shard {
         moved: bool,
         now: Instant,
     ) -> Result<u32, DropReason> {
+        let before_cut = self.predates_cut(self.table.get(number));
         let record = self.table.get_mut(number);
         let before = &record.compiled;
         let same_keys = FlowKey::all(before) == FlowKey::all(&flow);
@@ -167,7 +168,11 @@ impl Shard {
             _ => {}
         }
         if same_keys {
+            let changed = !is_kept_alike(&record.compiled, &flow);
             record.compiled = flow;
+            if changed || before_cut {
+                self.mark(number);
+            }
             self.stamp(number, packet, moved);
             return Ok(number);
         }
@@ -177,6 +182,7 @@ impl Shard {
         };
         let class = record.class();
         self.offload_gone(number);
+        self.mark(number);
         self.table.remove(number);
         self.insert(record, class, packet, moved, now)
     }
@@ -199,6 +205,7 @@ impl Shard {
             ..Record::empty()
         };
         self.counters.flows_created += 1;
+        self.port_is_known(&record.compiled);
         self.insert(record, FlowClass::Opening, packet, moved, now)
     }
 
@@ -217,11 +224,15 @@ impl Shard {
             peers,
             counters,
             offload,
+            journal,
             ..
         } = self;
         let inserted = table.insert(record, class, now, |ended| {
             if let Some(ledger) = offload {
                 ledger.gone(ended.handle.number);
+            }
+            if let Some(journal) = journal {
+                journal.mark(ended.handle.number);
             }
             release(templates, peers, &ended.record.compiled);
             match ended.why {
@@ -231,6 +242,7 @@ impl Shard {
         });
         match inserted {
             Ok(handle) => {
+                self.mark(handle.number);
                 self.stamp(handle.number, packet, moved);
                 Ok(handle.number)
             }
@@ -258,6 +270,16 @@ impl Shard {
             Direction::In => record.epoch_in = epoch,
         }
     }
+}
+
+/// Whether nothing differs that outlives the program.
+fn is_kept_alike(before: &CompiledFlow, after: &CompiledFlow) -> bool {
+    before.guest == after.guest
+        && before.wire == after.wire
+        && before.vni == after.vni
+        && before.peer == after.peer
+        && before.flags == after.flags
+        && before.stateful_layers == after.stateful_layers
 }
 
 /// Gives back what a flow that is gone had interned.

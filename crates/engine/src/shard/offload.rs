@@ -153,8 +153,11 @@ impl Shard {
                 continue;
             }
             let next = record.tcp_state().next(direction, flags);
-            record.tcp = next.number();
-            self.table.reclass(number, next.class());
+            if next != record.tcp_state() {
+                record.tcp = next.number();
+                self.table.reclass(number, next.class());
+                self.mark(number);
+            }
         }
         if self.entry(number, ahead).is_none()
             && let Some(ledger) = &mut self.offload

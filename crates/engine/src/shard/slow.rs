@@ -190,6 +190,7 @@ impl Shard {
                 if let (Some(number), DropReason::RuleDenied) = (evaluation.existing, reason) {
                     self.forget_forbidden(number, packet.direction);
                 }
+                let refusal = self.told(refusal, evaluation.existing, packet, now);
                 self.refuse(reason, refusal, packet, frame, now)
             }
         }
@@ -244,6 +245,7 @@ impl Shard {
             table: &self.table,
             hasher: &self.hasher,
             shard: self.id,
+            resting: self.resting.as_deref(),
         };
         Context {
             program,
@@ -324,6 +326,7 @@ impl Shard {
             &self.table.get(number).compiled,
         );
         self.offload_gone(number);
+        self.mark(number);
         self.table.remove(number);
         match why {
             Discard::Expired | Discard::Reopened => self.counters.flows_expired += 1,

@@ -293,6 +293,17 @@ impl Shard {
         if let Some(peer) = peer {
             record.compiled.peer = self.peers.acquire(peer).unwrap_or(CompiledFlow::NONE);
         }
+        // Who has one of its keys was put in before and is used longer ago: of two records of one connection, or of
+        // two shards that each believed to have it, the later one is right.
+        for holder in self.holders(&record.compiled) {
+            keep::release(
+                &mut self.templates,
+                &mut self.peers,
+                &self.table.get(holder).compiled,
+            );
+            self.table.remove(holder);
+            self.counters.flows_evicted += 1;
+        }
         let Self {
             table,
             templates,
@@ -310,10 +321,20 @@ impl Shard {
             }
         });
         if inserted.is_err() {
-            // Another connection has one of its keys: two shards cannot both have been right about it.
             keep::release(templates, peers, &record.compiled);
             counters.flows_evicted += 1;
         }
+    }
+
+    /// The connections that have one of a connection's keys.
+    fn holders(&self, flow: &CompiledFlow) -> Vec<u32> {
+        let keys = FlowKey::all(flow);
+        let mut holders: Vec<u32> = keys
+            .iter()
+            .filter_map(|key| self.table.lookup(key, self.hasher.hash(key)))
+            .collect();
+        holders.dedup();
+        holders
     }
 
     fn set_meter(&mut self, place: Option<u16>, ahead: [Option<u64>; 2], now: Instant) {
