@@ -17,7 +17,7 @@ const OLDEST_READER: u16 = 1;
 /// The longest slot that a reader follows.
 const LONGEST_SLOT: usize = 1_024;
 
-/// A header: all integers little-endian, 480 octets. The next version's may be longer.
+/// A header: all integers little-endian, 472 octets. The next version's may be longer.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -119,10 +119,9 @@ impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let copies = medium::HEADERS.map(|at| Self::copy(bytes.get(at..).unwrap_or(&[])));
         let whole = copies.iter().filter_map(|copy| copy.ok());
-        let header = match whole.max_by_key(|header| header.generation.get()) {
-            Some(header) => header,
-            // What both lack is told in the order of how far one of them could be read.
-            None => return Err(copies.iter().fold(Problem::Magic, further)),
+        let Some(header) = whole.max_by_key(|header| header.generation.get()) else {
+            // What keeps the better of the two from being read.
+            return Err(copies.iter().fold(Problem::Magic, further));
         };
         header
             .fault()

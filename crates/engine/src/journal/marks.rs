@@ -43,10 +43,10 @@ struct Round {
 }
 
 impl Marks {
-    pub(crate) fn new(header: Header, now: Instant) -> Self {
+    pub(crate) fn new(header: &Header, now: Instant) -> Self {
         let words = header.capacity.get().div_ceil(64);
         Self {
-            header,
+            header: *header,
             sequence: 0,
             places: Vec::new(),
             bits: vec![0; usize::try_from(words).unwrap_or(usize::MAX)],
@@ -138,7 +138,7 @@ impl Marks {
 
     /// The places to refresh now, and since when a connection must have been used to be worth it.
     #[inline]
-    pub(crate) fn to_refresh(&mut self, now: Instant) -> (core::ops::Range<u32>, u64) {
+    pub(crate) fn next_to_refresh(&mut self, now: Instant) -> (core::ops::Range<u32>, u64) {
         let round = &mut self.round;
         if now.nanos() < round.next {
             return (0..0, 0);
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn marks(high: u32) -> Marks {
-        let mut marks = Marks::new(Header::new([1, 2], 0, 1, high.max(64)), Instant::START);
+        let mut marks = Marks::new(&Header::new([1, 2], 0, 1, high.max(64)), Instant::START);
         marks.raise(high);
         marks
     }
@@ -197,7 +197,7 @@ mod tests {
             let mut expected = 0;
             while marks.round.before == 0 && marks.round.began == 0 {
                 now += pause * 1_000_000;
-                let (places, since) = marks.to_refresh(Instant::from_nanos(now));
+                let (places, since) = marks.next_to_refresh(Instant::from_nanos(now));
                 assert_eq!(since, 0);
                 assert!(places.is_empty() || places.start == expected, "{places:?}");
                 assert!(places.len() <= 256);
@@ -212,9 +212,27 @@ mod tests {
     #[test]
     fn calls_in_between_do_nothing() {
         let mut marks = marks(100_000);
-        assert_eq!(marks.to_refresh(Instant::from_nanos(5_000_000)).0.len(), 62);
-        assert_eq!(marks.to_refresh(Instant::from_nanos(5_999_999)).0.len(), 0);
-        assert_eq!(marks.to_refresh(Instant::from_nanos(6_000_000)).0.len(), 13);
+        assert_eq!(
+            marks
+                .next_to_refresh(Instant::from_nanos(5_000_000))
+                .0
+                .len(),
+            62
+        );
+        assert_eq!(
+            marks
+                .next_to_refresh(Instant::from_nanos(5_999_999))
+                .0
+                .len(),
+            0
+        );
+        assert_eq!(
+            marks
+                .next_to_refresh(Instant::from_nanos(6_000_000))
+                .0
+                .len(),
+            13
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rackweave_types::Instant;
 use super::error::Problem;
 use super::header::{Header, digest};
 use super::medium;
-use super::slot::{Found, Slot};
+use super::slot::{Found, Lost, Slot};
 use crate::freeze::{self, Flow, Part, flag, flow_fault};
 use crate::program::Program;
 
@@ -50,10 +50,10 @@ pub(crate) fn read(bytes: &[u8], program: &Program, now: Instant) -> Result<Shee
         match Slot::read(place, octets) {
             Found::Vacant => {}
             Found::Whole(slot) => sheet.take(place, &slot),
-            Found::Damaged(port) => match draft {
+            Found::Damaged(lost) => match draft {
                 // The process ended while it wrote this slot.
                 Some((drafted, slot)) if drafted == place => sheet.take(place, &slot),
-                _ => sheet.lose(port),
+                _ => sheet.lose(lost),
             },
         }
     }
@@ -108,7 +108,7 @@ impl Sheet {
     fn take(&mut self, place: u32, slot: &Slot) {
         let mut flow = slot.flow();
         if flow_fault(&flow).is_some() {
-            self.lose(None);
+            self.lose(Lost::Unknown);
             debug_assert!(place < self.header.high.get(), "a place that is used");
             return;
         }
@@ -123,13 +123,12 @@ impl Sheet {
         self.part.flows.push(flow);
     }
 
-    fn lose(&mut self, port: Option<Option<u16>>) {
+    fn lose(&mut self, lost: Lost) {
         self.damaged += 1;
-        match port {
-            None => self.lost_ports.push(None),
-            Some(Some(port)) => self.lost_ports.push(Some(port)),
-            // It held none.
-            Some(None) => {}
+        match lost {
+            Lost::Unknown => self.lost_ports.push(None),
+            Lost::Port(port) => self.lost_ports.push(Some(port)),
+            Lost::NoPort => {}
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use rackweave_types::Instant;
+use zerocopy::byteorder::little_endian::U64;
 
 use super::error::{JournalError, Problem};
 use super::read::{Sheet, read};
@@ -15,7 +16,7 @@ use crate::steer::ShardId;
 
 /// For how long a recovered port takes care of what it does not know: outside ports of unknown owners rest (RFC 6888,
 /// REQ-8), and TCP segments of unknown connections are never answered with a reset.
-pub(crate) const CARE: Duration = Duration::from_secs(120);
+pub(crate) const CARE: Duration = Duration::from_mins(2);
 
 /// What was found in the journals of a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub(crate) fn gather(journals: &[&[u8]], program: &Program, now: Instant) -> Gat
     Gathered {
         secret: sheets
             .first()
-            .map(|sheet| sheet.header.secret.map(|word| word.get())),
+            .map(|sheet| sheet.header.secret.map(U64::get)),
         parts: sheets.into_iter().map(|sheet| sheet.part).collect(),
         resting,
         recovery,

@@ -111,7 +111,7 @@ impl Slot {
     /// What stands in a slot's octets, which may be longer than a slot of this version.
     pub(super) fn read(place: u32, octets: &[u8]) -> Found {
         let Ok((slot, _)) = Self::read_from_prefix(octets) else {
-            return Found::Damaged(None);
+            return Found::Damaged(Lost::Unknown);
         };
         if slot.checksum == U64::ZERO {
             return Found::Vacant;
@@ -120,14 +120,18 @@ impl Slot {
         if slot.checksum.get() == ink::checksum(place.into(), covered) {
             return Found::Whole(slot);
         }
-        let readable = slot.port_check.get() == slot.port_checksum(place);
-        Found::Damaged(readable.then(|| slot.outside_port()))
+        Found::Damaged(slot.lost(place))
     }
 
-    /// The outside port of a connection whose source is translated.
-    fn outside_port(&self) -> Option<u16> {
-        let translated = u32::from(self.flags.get()) & flag::SOURCE_NAT != 0;
-        translated.then(|| self.wire.local_port.get())
+    /// What can still be told of the outside port.
+    fn lost(&self, place: u32) -> Lost {
+        if self.port_check.get() != self.port_checksum(place) {
+            Lost::Unknown
+        } else if u32::from(self.flags.get()) & flag::SOURCE_NAT != 0 {
+            Lost::Port(self.wire.local_port.get())
+        } else {
+            Lost::NoPort
+        }
     }
 
     fn port_checksum(&self, place: u32) -> u32 {
@@ -177,8 +181,19 @@ pub(super) enum Found {
     Vacant,
     /// A connection.
     Whole(Slot),
-    /// A connection that cannot be read; and where the outside port can, which one it held, if any.
-    Damaged(Option<Option<u16>>),
+    /// A connection that cannot be read.
+    Damaged(Lost),
+}
+
+/// The outside port of a connection that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// It cannot be told.
+    Unknown,
+    /// It had none: its source was not translated.
+    NoPort,
+    /// It had this one.
+    Port(u16),
 }
 
 impl End {

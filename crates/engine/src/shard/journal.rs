@@ -28,7 +28,7 @@ impl Shard {
         let capacity = self.table.capacity();
         let mut medium = Medium::new(memory, capacity)?;
         let (index, count) = (self.id.index(), self.id.count());
-        let mut marks = Marks::new(Header::new(self.secret, index, count, capacity), now);
+        let mut marks = Marks::new(&Header::new(self.secret, index, count, capacity), now);
         marks.program_changed(false);
         marks.rename(self.layers.names().map(digest));
         marks.header.rest_until = self.rest_until().into();
@@ -100,7 +100,7 @@ impl Shard {
             }
         }
         marks.done(places);
-        let (places, since) = marks.to_refresh(now);
+        let (places, since) = marks.next_to_refresh(now);
         for place in places {
             if self.table.get(place).last_use >= since
                 && let Some(slot) = self.slot(place, marks)
