@@ -163,9 +163,8 @@ impl Inward {
                 return;
             };
             let sent = read.get(OFFLOAD_LEN..length).is_some_and(|packet| {
-                let (holder, ethertype) = match self.holder(packet) {
-                    Some(found) => found,
-                    None => return false,
+                let Some((holder, ethertype)) = self.holder(packet) else {
+                    return false;
                 };
                 let datagram = wrap(packet, holder.mac, ethertype);
                 let to = SocketAddrV6::new(holder.sled, reserved::GENEVE_PORT, 0, 0);

@@ -205,10 +205,8 @@ fn check(mut stream: TcpStream, counter: &AtomicU64) -> Result<Report> {
 /// A block of the stream.
 fn block(number: u64) -> [u8; BLOCK_LEN] {
     let mut block = [0; BLOCK_LEN];
-    let mut at = number * 1024;
-    for octet in &mut block {
+    for (octet, at) in block.iter_mut().zip(number * 1024..) {
         *octet = expected(at);
-        at += 1;
     }
     block
 }

@@ -27,7 +27,7 @@ pub use clock::{SHORT, wait_until};
 pub use conversation::{Conversation, Report, hold};
 pub use guest::{Guest, Lease};
 pub use lab::{Lab, PAIRS, Pair};
-pub use machine::{CloudGuest, Device, Machine, Monitor};
+pub use machine::{CloudGuest, Device, Machine};
 pub use namespace::Namespace;
 pub use process::{Daemon, Output};
 pub use root::may_run;

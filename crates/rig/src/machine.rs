@@ -1,4 +1,7 @@
 //! Guests in QEMU, under software emulation: Debian's cloud kernel with a root file system in memory.
+//!
+//! The machine is a q35. QEMU's small one, microvm, says where its devices are by ACPI or on the command line: with ACPI
+//! this kernel finds no clock to calibrate by, and on the command line it does not look.
 
 use std::fs;
 use std::io::Write;
@@ -24,16 +27,7 @@ pub use cloud::CloudGuest;
 /// How long a guest may take from power on to its first command; it takes 2 to 4 s on a machine with nothing else to do.
 const BOOT: Duration = Duration::from_secs(90);
 /// How long a command in a guest may take.
-const COMMAND: Duration = Duration::from_secs(120);
-
-/// Which machine QEMU plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Monitor {
-    /// A small one, whose devices are on virtio-mmio.
-    Microvm,
-    /// A personal computer with PCI Express.
-    Q35,
-}
+const COMMAND: Duration = Duration::from_mins(2);
 
 /// The guest's NIC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,30 +57,20 @@ impl Machine {
     ///
     /// # Errors
     /// What the guest or QEMU said.
-    pub fn boot(name: &str, monitor: Monitor, device: &Device) -> Result<Self> {
-        let mut machine = Self::start(name, monitor, device, &image::busybox()?, 384)?;
+    pub fn boot(name: &str, device: &Device) -> Result<Self> {
+        let mut machine = Self::start(name, device, &image::busybox()?, 384)?;
         machine.wait_for_boot()?;
         Ok(machine)
     }
 
     /// Starts a guest with an initial RAM disk, which must end in the loop that [`run`](Self::run) talks to.
-    fn start(
-        name: &str,
-        monitor: Monitor,
-        device: &Device,
-        disk: &Path,
-        megabytes: u32,
-    ) -> Result<Self> {
+    fn start(name: &str, device: &Device, disk: &Path, megabytes: u32) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("rwmachine").tempdir()?;
         let kernel = kernel()?.image;
         let mut words: Vec<String> = Vec::new();
         let mut add = |text: &str| words.extend(text.split(' ').map(Into::into));
         add("qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none");
-        add("-accel tcg -serial stdio -M");
-        add(match monitor {
-            Monitor::Microvm => "microvm,memory-backend=ram,x-option-roms=off,rtc=on,acpi=off",
-            Monitor::Q35 => "q35,memory-backend=ram",
-        });
+        add("-accel tcg -serial stdio -M q35,memory-backend=ram");
         add(&format!(
             "-m {megabytes}M -object memory-backend-memfd,id=ram,size={megabytes}M,share=on"
         ));
@@ -96,11 +80,8 @@ impl Machine {
             disk.display()
         ));
         if let Device::VhostUser { socket, mac } = device {
-            let card = match monitor {
-                Monitor::Microvm => "virtio-net-device",
-                // With interrupt vectors QEMU 7.2 crashes in its MSI-X path when it emulates the processor.
-                Monitor::Q35 => "virtio-net-pci,romfile=,vectors=0",
-            };
+            // With interrupt vectors QEMU 7.2 crashes in its MSI-X path when it emulates the processor.
+            let card = "virtio-net-pci,romfile=,vectors=0";
             add(&format!(
                 "-chardev socket,id=wire,path={},reconnect=1",
                 socket.display()
@@ -108,8 +89,9 @@ impl Machine {
             add("-netdev vhost-user,id=net,chardev=wire");
             add(&format!("-device {card},netdev=net,mac={mac}"));
         }
+        // Where this machine is busy, the guest's timer is late, which the kernel's check would take for broken.
         words.push("-append".into());
-        words.push("console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0".into());
+        words.push("console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0 no_timer_check".into());
         let log = folder.path().join("console");
         let mut daemon = Daemon::start(name, &words, &[], &log, Stdio::piped())?;
         let console = daemon.stdin().context("QEMU has no standard input")?;
@@ -232,17 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn both_machines_run_commands() {
-        if !crate::may_run("both_machines_run_commands") {
+    fn a_guest_runs_commands() {
+        if !crate::may_run("a_guest_runs_commands") {
             return;
         }
-        for monitor in [Monitor::Microvm, Monitor::Q35] {
-            let mut machine = Machine::boot("guest", monitor, &Device::Nothing).unwrap();
-            let drivers = machine.must("lsmod").unwrap();
-            assert!(drivers.contains("virtio_net"), "{drivers}");
-            let kernel = machine.must("uname -r").unwrap();
-            assert!(kernel.contains("cloud"), "{kernel}");
-            assert_eq!(machine.run("false").unwrap().code, Some(1));
-        }
+        let mut machine = Machine::boot("guest", &Device::Nothing).unwrap();
+        let drivers = machine.must("lsmod").unwrap();
+        assert!(drivers.contains("virtio_net"), "{drivers}");
+        let kernel = machine.must("uname -r").unwrap();
+        assert!(kernel.contains("cloud"), "{kernel}");
+        assert_eq!(machine.run("false").unwrap().code, Some(1));
     }
 }

@@ -84,6 +84,9 @@ impl Site {
     }
 
     /// The prefix of a sled.
+    ///
+    /// # Errors
+    /// Where there is no such sled.
     pub fn prefix(sled: usize) -> Result<NodePrefix> {
         Ok(NodePrefix::of(end_point(sled)?)?)
     }

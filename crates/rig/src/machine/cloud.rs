@@ -1,4 +1,4 @@
-//! A guest that sets itself up: Debian's cloud-init, run as its units would run it.
+//! A guest that sets itself up: Debian's cloud-init, run as its unit would run it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::archive::Archive;
-use super::{Device, Machine, Monitor, image};
+use super::{Device, Machine, image};
 use crate::packages::{kept, kernel};
 use crate::process::must;
 
 /// How long the guest may take to set itself up, under emulation.
-const SET_UP: Duration = Duration::from_secs(240);
+const SET_UP: Duration = Duration::from_mins(4);
 
 /// What is installed; apt adds what these need.
 const PACKAGES: &str = "cloud-init python3 iproute2 passwd coreutils bash dash grep sed util-linux \
@@ -42,7 +42,7 @@ impl CloudGuest {
     /// # Errors
     /// What the guest said.
     pub fn boot(device: &Device) -> Result<Self> {
-        let mut machine = Machine::start("cloud guest", Monitor::Microvm, device, &disk()?, 1024)?;
+        let mut machine = Machine::start("cloud guest", device, &disk()?, 1024)?;
         machine.wait_for("rig-is-up", SET_UP)?;
         Ok(Self { machine })
     }

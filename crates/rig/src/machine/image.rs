@@ -8,13 +8,12 @@ use anyhow::{Context, Result};
 use super::archive::Archive;
 use crate::packages::{Kernel, busybox as busybox_program, kept, kernel};
 
-/// What a NIC needs on either machine, each after those that it needs.
-pub(super) const MODULES: [&str; 9] = [
+/// What a NIC needs, each after those that it needs.
+pub(super) const MODULES: [&str; 8] = [
     "net/core/failover",
     "drivers/net/net_failover",
     "drivers/virtio/virtio_ring",
     "drivers/virtio/virtio",
-    "drivers/virtio/virtio_mmio",
     "drivers/virtio/virtio_pci_modern_dev",
     "drivers/virtio/virtio_pci_legacy_dev",
     "drivers/virtio/virtio_pci",
@@ -78,7 +77,7 @@ pub(super) fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> 
         let name = format!("modules/{}.ko", name.to_string_lossy());
         let content = fs::read(&path).with_context(|| path.display().to_string())?;
         archive.file(&name, 0o644, &content)?;
-        order.push_str(&format!("/{name}\n"));
+        order.extend(["/", &name, "\n"]);
     }
     archive.file("modules/order", 0o644, order.as_bytes())
 }
