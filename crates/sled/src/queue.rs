@@ -1,10 +1,22 @@
 //! What a worker moves frames between: guests' devices and the wire.
 
+mod fit;
+pub mod guest_tap;
+pub mod guest_vhost;
+mod joined;
+#[cfg(test)]
+pub(crate) mod memory;
+mod offload;
+pub mod wire_tap;
+pub mod wire_udp;
+pub mod wire_vhost;
+
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use rackweave_engine::Frame;
+use rackweave_guest::{self as guest, Claim, Claims};
 
 /// One queue pair of a device (a TAP, a pair of virtio rings, a set of sockets), owned by one worker.
 ///
@@ -60,6 +72,18 @@ pub struct Losses {
     pub malformed: u64,
     /// Came in larger than there is room for.
     pub truncated: u64,
+    /// Came in while nothing more could wait.
+    pub overflow: u64,
+}
+
+impl From<guest::Sent> for Sent {
+    fn from(sent: guest::Sent) -> Self {
+        match sent {
+            guest::Sent::Taken => Self::Taken,
+            guest::Sent::Full => Self::Full,
+            guest::Sent::Unsendable => Self::Unsendable,
+        }
+    }
 }
 
 impl Losses {
@@ -69,5 +93,25 @@ impl Losses {
         self.unsendable += other.unsendable;
         self.malformed += other.malformed;
         self.truncated += other.truncated;
+        self.overflow += other.overflow;
+    }
+
+    /// Counts what became of a frame.
+    pub(crate) const fn count(&mut self, sent: Sent) {
+        match sent {
+            Sent::Taken => {}
+            Sent::Full => self.full += 1,
+            Sent::Unsendable => self.unsendable += 1,
+        }
+    }
+
+    /// With what a guest said that was not so.
+    pub(crate) fn with_claims(self, claims: &Claims) -> Self {
+        let truncated = claims.of(Claim::TooLong);
+        Self {
+            malformed: self.malformed + claims.total().saturating_sub(truncated),
+            truncated: self.truncated + truncated,
+            ..self
+        }
     }
 }
