@@ -12,6 +12,10 @@ mod port;
 mod round;
 mod spin;
 mod status;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::fmt;
@@ -134,6 +138,7 @@ impl Worker {
         if let Some(served) = self.ports.at(place) {
             served.slot.guest = Some(guest);
             served.active = true;
+            served.last_sent = self.now;
             self.active.push(place);
         }
     }

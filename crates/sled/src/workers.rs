@@ -292,3 +292,6 @@ fn start_thread(
         .map(drop)
         .map_err(|source| StartError::Thread { index: at, source })
 }
+
+#[cfg(test)]
+mod tests;
