@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use rtnetlink::Handle;
 use tokio::runtime::{Builder, Runtime};
@@ -19,6 +20,9 @@ pub use link::{Link, LinkSettings};
 pub use neighbour::Neighbour;
 pub use route::{MAIN_TABLE, Path, Route, RouteKind};
 pub use rule::{LOCAL_TABLE, Rule};
+
+/// How long to wait between two looks at something that the kernel does on its own time.
+const ROUND: Duration = Duration::from_millis(2);
 
 /// Why the kernel's network was not read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +97,7 @@ impl Netlink {
     /// [`NetlinkError::Open`].
     pub fn open() -> Result<Self, NetlinkError> {
         let runtime = Builder::new_current_thread()
-            .enable_io()
+            .enable_all()
             .build()
             .map_err(NetlinkError::Open)?;
         let handle = {
@@ -114,6 +118,12 @@ impl Netlink {
     ) -> Result<T, NetlinkError> {
         let answer = self.runtime.block_on(answer);
         answer.map_err(|error| NetlinkError::of(what, error))
+    }
+
+    /// Waits a moment before another look.
+    fn pause(&self) {
+        self.runtime
+            .block_on(async { tokio::time::sleep(ROUND).await });
     }
 }
 

@@ -1,13 +1,14 @@
 //! Links.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use rackweave_types::MacAddr;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
 
-use super::{Netlink, NetlinkError, unless};
+use super::{Netlink, NetlinkError, ROUND, unless};
 use crate::netns::Netns;
 
 /// A link as it is.
@@ -23,8 +24,9 @@ pub struct Link {
     pub mtu: u32,
     /// It is switched on.
     pub up: bool,
-    /// It can carry packets: it is switched on and so is its other side.
-    pub carrier: bool,
+    /// It carries packets: it is switched on, so is its other side, and the kernel has taken note. Before that, what
+    /// is sent on it is lost.
+    pub running: bool,
 }
 
 /// How a link is to be; `None` leaves a thing as it is.
@@ -105,6 +107,22 @@ impl Netlink {
         self.wait(|| format!("change link {name}"), change.execute())
     }
 
+    /// Waits until the link is [running](Link::running), for so long at most. Whether it is.
+    ///
+    /// # Errors
+    /// [`NetlinkError`]; also where there is no such link.
+    pub fn wait_for_link(&self, name: &str, timeout: Duration) -> Result<bool, NetlinkError> {
+        let mut rounds = timeout.as_nanos() / ROUND.as_nanos();
+        loop {
+            let running = self.link(name)?.running;
+            if running || rounds == 0 {
+                return Ok(running);
+            }
+            rounds -= 1;
+            self.pause();
+        }
+    }
+
     /// Moves the link into another namespace, where it is off and without addresses.
     ///
     /// # Errors
@@ -143,7 +161,7 @@ impl Link {
             mac: None,
             mtu: 0,
             up: flags.contains(LinkFlags::Up),
-            carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+            running: flags.contains(LinkFlags::Up | LinkFlags::Running),
         };
         for attribute in &message.attributes {
             match attribute {

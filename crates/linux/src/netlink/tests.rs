@@ -1,6 +1,7 @@
 //! Links, addresses, routes, rules and neighbours in namespaces of their own.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -51,9 +52,11 @@ fn links_are_made_changed_moved_and_removed() {
     }
     let link = netlink.link("e0").unwrap();
     assert_eq!((link.mac, link.mtu, link.up), (Some(mac), 9000, true));
-    assert!(!link.carrier, "the other end is off");
+    assert!(!link.running, "the other end is off");
+    assert!(!netlink.wait_for_link("e0", Duration::ZERO).unwrap());
     other.ensure_link("e1", &UP).unwrap();
-    assert!(netlink.link("e0").unwrap().carrier);
+    assert!(netlink.wait_for_link("e0", Duration::from_secs(5)).unwrap());
+    assert!(netlink.link("e0").unwrap().running);
     let names = netlink.links().unwrap().into_iter().map(|link| link.name);
     assert_eq!(names.collect::<Vec<_>>(), ["lo", "e0"]);
     for _ in 0..2 {
