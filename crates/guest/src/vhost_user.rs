@@ -10,6 +10,8 @@
 //! wrongly ends its connection. What remains: a machine (not a guest) that makes its interrupt descriptor block again
 //! can make the worker that serves it wait.
 
+pub mod driver;
+
 mod chain;
 mod control;
 mod device;
