@@ -17,6 +17,9 @@
 //! turns. Nothing else than the process's end may come between: this is for memory, which a power failure empties, and
 //! no format for disks.
 //!
+//! The journals of a port's shards belong together: they are begun anew, in other memory, before the first packet after
+//! a recovery, and only when all are begun they take the place of those before.
+//!
 //! # Form
 //!
 //! Integers are little-endian, times are nanoseconds of the caller's clock: it must go on from process to process, as

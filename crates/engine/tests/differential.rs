@@ -82,6 +82,11 @@ proptest! {
     }
 
     #[test]
+    fn journals_are_read_as_far_as_they_are_whole(bytes in bytes()) {
+        held(property::recover(&bytes.0))?;
+    }
+
+    #[test]
     fn responders_answer_or_leave_alone(bytes in bytes()) {
         held(property::answers(&bytes.0))?;
     }

@@ -4,6 +4,7 @@
 mod answers;
 mod explained;
 mod frozen;
+mod journaled;
 mod modelled;
 mod programs;
 mod reading;
@@ -14,6 +15,7 @@ mod twins;
 pub use answers::answers;
 pub use explained::{explained, reached};
 pub use frozen::{goes_on, thaw};
+pub use journaled::recover;
 pub use modelled::modelled;
 pub use programs::{faults, programs};
 pub use reading::{frame, wire};

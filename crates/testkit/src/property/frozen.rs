@@ -54,13 +54,13 @@ pub fn goes_on(bytes: &[u8]) -> Result<(), Fault> {
     shards::compare(bytes, true)
 }
 
-const MANNER: Manner = Manner {
+pub(super) const MANNER: Manner = Manner {
     hostile: false,
     clear_times: true,
 };
 
 /// Changes some octets.
-fn mutate(part: &mut Vec<u8>, source: &mut Source<'_>) {
+pub(super) fn mutate(part: &mut Vec<u8>, source: &mut Source<'_>) {
     let at = usize::from(source.word()) % part.len().max(1);
     match source.below(4) {
         0 => part.truncate(at),
@@ -74,7 +74,7 @@ fn mutate(part: &mut Vec<u8>, source: &mut Source<'_>) {
 }
 
 /// Sends at most so many packets.
-fn play(
+pub(super) fn play(
     port: &mut Port,
     traffic: &mut Traffic,
     source: &mut Source<'_>,
@@ -90,7 +90,7 @@ fn play(
 }
 
 /// Whatever was thawed, the port goes on and comes to an end.
-fn run(mut port: Port, source: &mut Source<'_>, stage: &Stage) -> Result<(), Fault> {
+pub(super) fn run(mut port: Port, source: &mut Source<'_>, stage: &Stage) -> Result<(), Fault> {
     let before = port.counters();
     let mut traffic = Traffic::new(MANNER);
     play(&mut port, &mut traffic, source, stage, 20);
