@@ -1,11 +1,10 @@
-//! The ways to the underlay, each against each, between two hosts of one kernel.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod pair;
+//! The ways to the underlay, each against each.
 
 use std::net::{SocketAddr, UdpSocket};
 
-use pair::{CLASS, Host, INNER, OUTER, PEER_MAC, TAP_MAC, frame, geneve, pair, tunnel, until};
+use crate::pair::{
+    CLASS, Host, INNER, OUTER, PEER_MAC, TAP_MAC, frame, geneve, pair, tunnel, until,
+};
 use rackweave_linux::tap::{FRAME_MAX, TapLosses, TapQueue, remove};
 use rackweave_linux::udp::{Target, UdpLosses, UdpQueue};
 use rackweave_types::reserved::GENEVE_PORT;

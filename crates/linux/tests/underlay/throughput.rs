@@ -1,17 +1,13 @@
-//! How much each way to the underlay carries between two hosts of one kernel. Measured, not tested:
-//! `cargo test --release -p rackweave-linux --test throughput -- --ignored --nocapture --test-threads 1`
-#![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
-
-#[expect(dead_code, reason = "a measurement needs less than the tests do")]
-mod pair;
+//! How much each way to the underlay carries. Measured, not tested:
+//! `cargo test --release -p rackweave-linux --test underlay -- --ignored --nocapture --test-threads 1`
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::pair::{CLASS, Host, frame, geneve, pair, tunnel};
 use nix::time::{ClockId, clock_gettime};
-use pair::{CLASS, Host, frame, geneve, pair, tunnel};
 use rackweave_linux::clock;
 use rackweave_linux::poll::{Events, Poller};
 use rackweave_linux::tap::{FRAME_MAX, TapQueue};
