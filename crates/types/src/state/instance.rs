@@ -24,6 +24,15 @@ pub struct InstanceState {
     pub hostname: DomainName,
     /// Its NICs, in the order of their slots.
     pub ports: Vec<PortId>,
+    /// The image it was made from, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Its size, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// The availability zone it runs in, such as `us-east-1a`: a region and one letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
     /// Public SSH keys, in the form of `authorized_keys`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<String>,
