@@ -38,6 +38,6 @@ mod services;
 pub use check::{MAX_ADDRESSES, MAX_COMBINATIONS};
 pub use error::{ConfigError, ConfigObject, Problem};
 pub use mapping::{KEEP, mapping_changes, mapping_table};
-pub use program::{PortProgram, program};
+pub use program::{PortProgram, advert, program};
 pub use rule::{LayerName, RuleKind, RuleName};
 pub use services::slaac_address;

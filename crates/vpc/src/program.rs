@@ -74,8 +74,26 @@ pub fn program(
             .chain([boundary.vni])
             .collect(),
         limits: limits(port),
-        advert: network.has_v6().then(|| services::router_advert(network)),
+        advert: advert(port, vpc, boundary, underlay),
     })
+}
+
+/// What the router says to a port that has IPv6, without the rest of its program
+/// ([`PortProgram::advert`]): who repeats it now and then needs no more.
+#[must_use]
+pub fn advert(
+    port: &PortConfig,
+    vpc: &VpcState,
+    boundary: &BoundaryState,
+    underlay: &SledUnderlay,
+) -> Option<RouterAdvert> {
+    let network = Network {
+        port,
+        vpc,
+        boundary,
+        underlay,
+    };
+    network.has_v6().then(|| services::router_advert(network))
 }
 
 fn limits(port: &PortConfig) -> Limits {
