@@ -7,6 +7,7 @@ mod joined;
 #[cfg(test)]
 pub(crate) mod memory;
 mod offload;
+pub mod pipe;
 pub mod wire_tap;
 pub mod wire_udp;
 pub mod wire_vhost;
