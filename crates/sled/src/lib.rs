@@ -1,5 +1,6 @@
 //! The sled: the host agent that joins guests, engine and underlay.
 
+pub mod agent;
 pub mod config;
 pub mod host;
 pub mod queue;
