@@ -2,7 +2,8 @@
 //!
 //! Open addressing in buckets of one cache line. Every entry has two possible buckets and stands in the first of
 //! them unless that was full, so that nearly every hit costs one cache line. The table never grows: it is made for
-//! its full load at once, and pages that were never touched cost no memory.
+//! its full load at once, and written at once. Memory that comes page by page as hashes scatter over it makes lookups in
+//! large tables measurably slower, and it is a seventh of what a full flow table has.
 
 use alloc::vec::Vec;
 

@@ -1,8 +1,7 @@
-//! Where records stand: one array, made at once, with a list of free places.
+//! Where records stand: one array, with a list of free places. Its room is set aside at once, so that no record ever
+//! moves; its memory is taken as places are used for the first time.
 
 use alloc::vec::Vec;
-
-use zerocopy::FromZeros;
 
 use super::TableError;
 use super::index::at;
@@ -21,7 +20,9 @@ pub struct FlowHandle {
 /// The records of one flow table.
 #[derive(Debug)]
 pub(super) struct Slab {
+    /// Places that have memory, within the room for all.
     records: Vec<Record>,
+    capacity: u32,
     /// The place freed last; each free place names the next in `Record::next`.
     free: u32,
     /// Places from here on were never used.
@@ -31,6 +32,8 @@ pub(super) struct Slab {
 
 /// No place.
 const NONE: u32 = u32::MAX;
+/// Places that get memory at once: enough for the next ones to be there when they are asked for ahead.
+const STEP: u32 = 256;
 
 impl Slab {
     /// Octets of one record.
@@ -41,9 +44,13 @@ impl Slab {
     /// # Errors
     /// Where there is not enough memory.
     pub(super) fn new(capacity: u32) -> Result<Self, TableError> {
-        let records = Record::new_vec_zeroed(at(capacity)).map_err(|_| TableError::OutOfMemory)?;
+        let mut records = Vec::new();
+        records
+            .try_reserve_exact(at(capacity))
+            .map_err(|_| TableError::OutOfMemory)?;
         Ok(Self {
             records,
+            capacity,
             free: NONE,
             high: 0,
             len: 0,
@@ -56,15 +63,15 @@ impl Slab {
     }
 
     /// How many records there can be.
-    pub(super) fn capacity(&self) -> u32 {
-        u32::try_from(self.records.len()).unwrap_or(u32::MAX)
+    pub(super) const fn capacity(&self) -> u32 {
+        self.capacity
     }
 
     /// Where the next record will stand, if there is room.
     pub(super) fn vacant(&self) -> Option<u32> {
         if self.free != NONE {
             Some(self.free)
-        } else if at(self.high) < self.records.len() {
+        } else if self.high < self.capacity {
             Some(self.high)
         } else {
             None
@@ -74,6 +81,9 @@ impl Slab {
     /// Puts a record into a free place.
     pub(super) fn insert(&mut self, record: Record) -> Option<FlowHandle> {
         let number = self.vacant()?;
+        if at(number) == self.records.len() {
+            self.take_memory();
+        }
         let place = &mut self.records[at(number)];
         if number == self.free {
             self.free = place.next;
@@ -84,6 +94,13 @@ impl Slab {
         *place = Record { serial, ..record };
         self.len += 1;
         Some(FlowHandle { number, serial })
+    }
+
+    /// Takes memory for some more places, of the room that is there.
+    #[cold]
+    fn take_memory(&mut self) {
+        let len = self.high.saturating_add(STEP).min(self.capacity);
+        self.records.resize(at(len), Record::empty());
     }
 
     /// Frees a place. Its contents stay until it is used again.
@@ -168,5 +185,18 @@ mod tests {
             ((1, 3), (0, 3))
         );
         assert_eq!(slab.vacant(), None);
+    }
+
+    #[test]
+    fn memory_is_taken_as_places_are_used() {
+        let mut slab = Slab::new(1_000_000).unwrap();
+        let room = slab.records.as_ptr();
+        assert_eq!((slab.records.len(), slab.capacity()), (0, 1_000_000));
+        for number in 0..1_000 {
+            assert_eq!(slab.vacant(), Some(number));
+            slab.insert(Record::empty()).unwrap();
+            assert!(slab.records.len() <= at(number + STEP));
+        }
+        assert_eq!(slab.records.as_ptr(), room, "no record moves");
     }
 }

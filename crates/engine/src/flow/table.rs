@@ -119,7 +119,8 @@ impl FlowTable {
     /// The most flows that one table can hold.
     pub const MAX_CAPACITY: u32 = 1 << 28;
 
-    /// An empty table for `capacity` flows. Its memory is set aside whole: see [`bytes_per_flow`](Self::bytes_per_flow).
+    /// An empty table for `capacity` flows. Room for all of them is set aside ([`bytes_per_flow`](Self::bytes_per_flow)
+    /// each); only the index is written at once, the memory of records is touched as flows come.
     ///
     /// # Errors
     /// Where `capacity` is out of bounds or there is not enough memory.
@@ -179,7 +180,7 @@ impl FlowTable {
     /// The record with this number, which [`lookup`](Self::lookup) or a handle gave.
     ///
     /// # Panics
-    /// Where the number is not below [`capacity`](Self::capacity).
+    /// Where no flow ever had the number.
     #[inline]
     pub fn get(&self, number: u32) -> &Record {
         &self.slab[number]
@@ -189,7 +190,7 @@ impl FlowTable {
     /// connection with other keys is removed and inserted anew.
     ///
     /// # Panics
-    /// Where the number is not below [`capacity`](Self::capacity).
+    /// Where no flow ever had the number.
     #[inline]
     pub fn get_mut(&mut self, number: u32) -> &mut Record {
         &mut self.slab[number]
@@ -205,7 +206,7 @@ impl FlowTable {
     /// The handle of the flow with this number.
     ///
     /// # Panics
-    /// Where the number is not below [`capacity`](Self::capacity).
+    /// Where no flow ever had the number.
     pub fn handle(&self, number: u32) -> FlowHandle {
         self.slab.handle(number)
     }
