@@ -111,7 +111,7 @@ impl Drop for Conversation {
 ///
 /// # Errors
 /// Where there is no connection within [`SHORT`].
-pub fn hold<T: Send>(
+pub(crate) fn hold<T: Send>(
     client: &Namespace,
     to: SocketAddr,
     work: impl FnOnce(TcpStream) -> T + Send,

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::boundary::Boundary;
 use crate::guest::Guest;
+use crate::process::tail;
 use crate::site::{SLEDS, Site, Underlay};
 use crate::sled::Sled;
 use crate::world::World;
@@ -104,6 +105,21 @@ impl Lab {
             found.push(guest);
         }
         found.try_into().ok().context("one guest for each name")
+    }
+
+    /// A test's result; where it is an error, with what the sleds said last.
+    ///
+    /// # Errors
+    /// That of the test.
+    pub fn with_logs(&self, done: Result<()>) -> Result<()> {
+        let [first, second] = &self.sleds;
+        let refused = self.boundary.refused();
+        done.with_context(|| {
+            let (first, second) = (tail(&first.log()), tail(&second.log()));
+            format!(
+                "sled 1 said:\n{first}\nsled 2 said:\n{second}\nthe boundary refused {refused} packets"
+            )
+        })
     }
 
     /// Starts a sled's program again after it ended.

@@ -8,6 +8,7 @@
 //! behind, the next one removes.
 
 mod boundary;
+mod capture;
 mod clock;
 mod conversation;
 mod guest;
@@ -17,20 +18,59 @@ mod namespace;
 mod packages;
 mod process;
 mod root;
+mod server;
 mod site;
 mod sled;
 mod sys;
+mod transfer;
 mod world;
 
 pub use boundary::{Boundary, Holder};
+pub use capture::Capture;
 pub use clock::{SHORT, wait_until};
-pub use conversation::{Conversation, Report, hold};
+pub use conversation::{Conversation, Report};
 pub use guest::{Guest, Lease};
 pub use lab::{Lab, PAIRS, Pair};
 pub use machine::{CloudGuest, Device, Machine};
 pub use namespace::Namespace;
 pub use process::{Daemon, Output};
 pub use root::may_run;
+pub use server::Server;
 pub use site::{SLEDS, Site, Underlay};
 pub use sled::Sled;
+pub use transfer::Transfer;
 pub use world::{Member, World};
+
+/// Makes three tests of each function that takes a [`Lab`]: over sockets, over TAPs, and one of each. Where the machine
+/// lets no rig run they say so and pass.
+#[macro_export]
+macro_rules! on_each_underlay {
+    ($($test:ident,)+) => {$(
+        mod $test {
+            fn over(pair: usize) -> ::anyhow::Result<()> {
+                if $crate::may_run(stringify!($test)) {
+                    let program = env!("CARGO_BIN_EXE_rackweave");
+                    let mut lab = $crate::Lab::start(program, $crate::PAIRS[pair])?;
+                    let done = super::$test(&mut lab);
+                    lab.with_logs(done)?;
+                }
+                Ok(())
+            }
+
+            #[test]
+            fn udp() -> ::anyhow::Result<()> {
+                over(0)
+            }
+
+            #[test]
+            fn tap() -> ::anyhow::Result<()> {
+                over(1)
+            }
+
+            #[test]
+            fn mixed() -> ::anyhow::Result<()> {
+                over(2)
+            }
+        }
+    )+};
+}

@@ -23,6 +23,7 @@ pub(crate) struct Kernel {
 /// Debian's kernel for clouds.
 pub(crate) fn kernel() -> Result<Kernel> {
     let root = kept("kernel", |root| {
+        update_lists()?;
         let text = must(&["apt-cache", "depends", "linux-image-cloud-amd64"], "")?;
         let mut lines = text
             .lines()
@@ -65,8 +66,21 @@ pub(crate) fn kept(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result
     Ok(folder)
 }
 
+/// Makes sure that apt knows what packages there are.
+pub(crate) fn update_lists() -> Result<()> {
+    kept("lists", |_| {
+        let known = crate::process::run(&["apt-cache", "show", "linux-image-cloud-amd64"], "")?;
+        if !known.success || known.stdout.is_empty() {
+            must(&["apt-get", "-q", "update"], "")?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
 /// Fetches packages and lays their files into a folder.
 fn unpack(packages: &[&str], root: &Path) -> Result<()> {
+    update_lists()?;
     let folder = tempfile::tempdir()?;
     let script = format!(
         "cd {} && apt-get -q -o APT::Sandbox::User=root download {}",
@@ -74,20 +88,10 @@ fn unpack(packages: &[&str], root: &Path) -> Result<()> {
         packages.join(" ")
     );
     must(&["sh", "-c", &script], "")?;
-    lay_out(folder.path(), root)
-}
-
-/// Lays the files of every package in `archives` into `root`.
-pub(crate) fn lay_out(archives: &Path, root: &Path) -> Result<()> {
     let target = root.display().to_string();
-    for entry in fs::read_dir(archives)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            must(
-                &["dpkg-deb", "-x", &path.display().to_string(), &target],
-                "",
-            )?;
-        }
+    for entry in fs::read_dir(folder.path())? {
+        let package = entry?.path().display().to_string();
+        must(&["dpkg-deb", "-x", &package, &target], "")?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::archive::Archive;
 use super::{Device, Machine, image};
-use crate::packages::{kept, kernel};
+use crate::packages::{kept, kernel, update_lists};
 use crate::process::must;
 
 /// How long the guest may take to set itself up, under emulation.
@@ -83,6 +83,7 @@ fn disk() -> Result<PathBuf> {
 
 /// A root file system of packages that were only taken apart: no script of theirs has run.
 fn lay_root(root: &Path) -> Result<()> {
+    update_lists()?;
     let folder = tempfile::tempdir()?;
     let here = folder.path().display();
     fs::create_dir_all(folder.path().join("archives/partial"))?;
