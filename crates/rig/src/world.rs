@@ -324,6 +324,9 @@ fn instance(member: &Member) -> Result<InstanceState> {
         id: InstanceId::new(0x1000 + member.port.id.get()),
         hostname: member.name.parse()?,
         ports: vec![PortId::new(member.port.id.get())],
+        image: Some("debian-12".to_owned()),
+        size: None,
+        availability_zone: Some("rig-1a".to_owned()),
         ssh_keys: vec![SSH_KEY.to_owned()],
         user_data: member.user_data.clone(),
     })
