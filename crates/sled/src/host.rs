@@ -1,12 +1,16 @@
 //! The host state: read, checked, compiled, and brought to the workers.
 //!
-//! Everything that decides is pure ([`check`], [`compile`](mod@compile), [`steps`]); the host task does what they say, at
-//! one place, on a thread of its own.
+//! Everything that decides is pure ([`check`], [`compile`](mod@compile), [`steps`]); [`Host`] does what they say, at one
+//! place, on a thread of its own.
 
 pub mod check;
 pub mod compile;
+mod devices;
 pub mod error;
+pub mod kept;
+pub mod manage;
 pub mod read;
+pub mod serve;
 pub mod steps;
 #[cfg(test)]
 mod tests;
@@ -18,7 +22,10 @@ use rackweave_types::state::HostState;
 use rackweave_types::{Generation, PortId};
 use tokio::sync::oneshot;
 
+pub use devices::MachineDevices;
+pub(crate) use devices::told;
 pub use error::{HostError, HostErrors};
+pub use manage::{Devices, Host, HostSettings};
 
 /// What the host task is asked to do.
 #[derive(Debug)]
@@ -69,10 +76,12 @@ pub struct Snapshot {
 }
 
 /// A port as it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortStatus {
     /// Connections that came over from the process before.
     pub restored: u32,
     /// Whether its device is there: `None` where the state gives it none.
     pub attached: Option<bool>,
+    /// Why it is not.
+    pub fault: Option<String>,
 }

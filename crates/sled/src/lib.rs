@@ -3,6 +3,10 @@
 pub mod agent;
 pub mod config;
 pub mod host;
+pub mod journal;
+pub mod lock;
 pub mod queue;
+pub mod run;
+pub mod underlay;
 pub mod worker;
 pub mod workers;

@@ -1,0 +1,74 @@
+//! One sled for each run directory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Held as long as the process runs; the kernel gives it back, however the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the run directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "another sled runs with {}: stop it, or give this one another --run-dir",
+        dir.display()
+    )]
+    Taken {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The file cannot be opened or locked.
+    #[error("{} cannot be locked", dir.display())]
+    Lock {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the run directory.
+    ///
+    /// # Errors
+    /// Where another process has it, or the system refuses.
+    pub fn take(dir: &Path) -> Result<Self, LockError> {
+        let fault = |source| LockError::Lock {
+            dir: dir.into(),
+            source,
+        };
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(dir.join("lock"))
+            .map_err(fault)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Taken { dir: dir.into() }),
+            Err(TryLockError::Error(source)) => Err(fault(source)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_directory_is_one_sled_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path()).unwrap();
+        let error = Lock::take(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("another sled runs"), "{error}");
+        drop(first);
+        Lock::take(dir.path()).unwrap();
+    }
+}

@@ -1,0 +1,157 @@
+//! The life of a sled: doors open, what was kept comes back, everything serves, and all is kept again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rackweave_linux::clock;
+use rackweave_types::state::HostState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::agent::{self, AgentCounters, AgentState, Doors, Random};
+use crate::config::{Config, Poll};
+use crate::host::manage::private_dir;
+use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
+use crate::journal::Keep;
+use crate::lock::Lock;
+use crate::queue::pipe::{self, Pipe};
+use crate::underlay::Wire;
+use crate::workers::{PollMode, WorkerSettings, Workers};
+
+/// Packets for the agent that wait at most, of all guests.
+const PUNTS: usize = 4096;
+/// Frames of the sled's own port that wait at most, in each direction.
+const SYSTEM_FRAMES: usize = 1024;
+/// Commands for the host task that wait at most.
+const COMMANDS: usize = 16;
+
+/// Runs a sled until it is told to end: SIGTERM, SIGINT, or over its control socket.
+///
+/// # Errors
+/// Why it cannot start. What goes wrong later is logged and mended, or costs one guest alone.
+pub fn run(config: &Config) -> anyhow::Result<()> {
+    config.check()?;
+    for dir in [&config.run_dir, &config.state_dir] {
+        private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    let _lock = Lock::take(&config.run_dir)?;
+    let (state, wrong) = kept::first(config.host_state.as_deref(), &config.state_dir)?;
+    if let Some(wrong) = wrong {
+        tracing::error!(errors = %wrong, "the last state that was applied is used instead");
+    }
+    let mut wire = Wire::open(config, &state.underlay)?;
+    tracing::info!(underlay = %wire.kind, passed_over = ?wire.passed_over, "underlay open");
+    let (punts, inbox) = mpsc::channel(PUNTS);
+    let workers = Workers::start(worker_settings(config, &state), wire.take_queues(), punts)?;
+    let (publish, published) = watch::channel(None);
+    let (system, system_end) = pipe::pair(SYSTEM_FRAMES)?;
+    let mut host = open_host(config, workers.clone(), system, publish)?;
+    let applied = host.apply(state)?;
+    tracing::info!(
+        ports = applied.added,
+        generation = applied.generation.get(),
+        "host state applied"
+    );
+    let (commands, received) = mpsc::channel(COMMANDS);
+    let thread = serve::spawn(host, received)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (agent_state, state) = watch::channel(Arc::default());
+    let (counters, _counted) = watch::channel(AgentCounters::default());
+    let doors = Doors {
+        inbox,
+        injector: workers.clone(),
+        system: system_end,
+        state,
+        counters,
+        clock: clock::now,
+        random: Random::from_kernel()?,
+    };
+    let served = runtime.block_on(async {
+        tokio::spawn(agent::serve(doors));
+        tokio::spawn(tell_agent(published, agent_state));
+        attend(commands).await
+    });
+    drop(runtime);
+    let host = thread.join();
+    let host = host.map_err(|_| anyhow::anyhow!("the host task panicked"))??;
+    drop(workers);
+    host.stop();
+    served
+}
+
+/// Tells the agent of each state that is applied.
+async fn tell_agent(
+    mut published: watch::Receiver<Option<Arc<HostState>>>,
+    agent: watch::Sender<Arc<AgentState>>,
+) {
+    loop {
+        let state = published.borrow_and_update().clone();
+        if let Some(state) = state {
+            agent.send_replace(Arc::new(AgentState::of(&state)));
+        }
+        if published.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Serves until it is told to end.
+async fn attend(commands: mpsc::Sender<HostCommand>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(&commands).await,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("the sled ends; its ports are kept");
+    Ok(())
+}
+
+/// Has the host-state file read again; the host task says what became of it.
+async fn reload(commands: &mpsc::Sender<HostCommand>) {
+    let (reply, done) = oneshot::channel();
+    if commands.send(HostCommand::Reload { reply }).await.is_ok() {
+        let _said = done.await;
+    }
+}
+
+fn open_host(
+    config: &Config,
+    workers: Workers,
+    system: Pipe,
+    publish: watch::Sender<Option<Arc<HostState>>>,
+) -> anyhow::Result<Host> {
+    let settings = HostSettings {
+        keep: Keep::new(&config.run_dir).context("no place for journals")?,
+        secret: kept::secret(&config.run_dir).context("no secret for flow hashes")?,
+        state_dir: config.state_dir.clone(),
+        file: config.host_state.clone().map(absolute),
+    };
+    let devices = MachineDevices::new(Box::new(system));
+    Ok(Host::new(settings, workers, Box::new(devices), publish))
+}
+
+/// The same file, wherever the process is.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn worker_settings(config: &Config, state: &HostState) -> WorkerSettings {
+    WorkerSettings {
+        count: config.workers,
+        cpus: config.cpus.clone(),
+        poll: match config.poll {
+            Poll::Adaptive => PollMode::Adaptive,
+            Poll::Spin => PollMode::Spin,
+            Poll::Block => PollMode::Block,
+        },
+        sled: state.underlay.sled,
+    }
+}
