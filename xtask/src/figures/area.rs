@@ -10,20 +10,49 @@ use super::{QUICK_KILLED, QUICK_TOLD_SECONDS};
 use crate::child::{self, Ending, Interrupt};
 use crate::workspace;
 
-const AREAS: [Area; 1] = [Area {
-    name: "engine",
-    about: "The packet engine, with the VPC network on top of it",
-    package: "rackweave-bench",
-    program: "engine-figures",
-}];
+const AREAS: [Area; 2] = [
+    Area {
+        name: "engine",
+        about: "The packet engine, with the VPC network on top of it",
+        program: Program::Binary("engine-figures"),
+        built: &[("rackweave-bench", "engine-figures")],
+    },
+    Area {
+        name: "sled",
+        about: "Guest to guest through two sleds, beside what a user would run instead; needs root",
+        program: Program::Script("bench/figures.py"),
+        built: &[
+            ("rackweave", "rackweave"),
+            ("rackweave-bench", "bench-load"),
+        ],
+    },
+];
 
 /// A part of the system that is measured by one program.
 #[derive(Debug)]
 pub(crate) struct Area {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    package: &'static str,
-    program: &'static str,
+    program: Program,
+    /// Packages and their binaries that it needs, built for release.
+    built: &'static [(&'static str, &'static str)],
+}
+
+/// What measures an area.
+#[derive(Debug)]
+enum Program {
+    /// A binary of the workspace, by its name.
+    Binary(&'static str),
+    /// A script, by its path from the workspace's root.
+    Script(&'static str),
+}
+
+impl Program {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Binary(name) | Self::Script(name) => name,
+        }
+    }
 }
 
 /// A figure as the area's program lists it.
@@ -47,10 +76,15 @@ pub(crate) fn named(name: &str) -> Option<&'static Area> {
 impl Area {
     /// Builds the program, so that its own time is all measuring.
     pub(crate) fn build(&self, interrupt: &Interrupt) -> Result<Ending> {
-        let ending = child::run(&mut self.cargo("build"), interrupt, None, |_| Ok(()))?;
+        let mut command = workspace::cargo();
+        command.args(["build", "--quiet", "--release"]);
+        for (package, binary) in self.built {
+            command.args(["--package", package, "--bin", binary]);
+        }
+        let ending = child::run(&mut command, interrupt, None, |_| Ok(()))?;
         match ending {
             Ending::Exited(status) if !status.success() => {
-                bail!("cannot build {} ({status})", self.program)
+                bail!("cannot build {} ({status})", self.program.name())
             }
             ending => Ok(ending),
         }
@@ -58,16 +92,21 @@ impl Area {
 
     /// The figures that the program knows.
     pub(crate) fn list(&self, interrupt: &Interrupt) -> Result<Vec<Known>> {
-        let mut command = self.cargo("run");
-        command.args(["--", "--list"]);
+        let mut command = self.command();
+        command.arg("--list");
         let mut known = Vec::new();
         let ending = child::run(&mut command, interrupt, None, |line| {
-            known.push(serde_json::from_str(&line).with_context(|| misread(self.program, &line))?);
+            known.push(
+                serde_json::from_str(&line).with_context(|| misread(self.program.name(), &line))?,
+            );
             Ok(())
         })?;
         match ending {
             Ending::Exited(status) if status.success() => Ok(known),
-            ending => bail!("{} did not list its figures ({ending:?})", self.program),
+            ending => bail!(
+                "{} did not list its figures ({ending:?})",
+                self.program.name()
+            ),
         }
     }
 
@@ -79,8 +118,7 @@ impl Area {
         interrupt: &Interrupt,
         mut on_row: impl FnMut(Row) -> Result<()>,
     ) -> Result<Ending> {
-        let mut command = self.cargo("run");
-        command.arg("--");
+        let mut command = self.command();
         if quick {
             command
                 .args(["--quick", "--seconds"])
@@ -93,15 +131,27 @@ impl Area {
             &mut command,
             interrupt,
             quick.then_some(QUICK_KILLED),
-            |line| on_row(Row::parse(&line).with_context(|| misread(self.program, &line))?),
+            |line| on_row(Row::parse(&line).with_context(|| misread(self.program.name(), &line))?),
         )
     }
 
-    fn cargo(&self, verb: &str) -> Command {
-        let mut command = workspace::cargo();
-        command.args([verb, "--quiet", "--release", "--package", self.package]);
-        command.args(["--bin", self.program]);
-        command
+    /// The program, built.
+    fn command(&self) -> Command {
+        match self.program {
+            Program::Binary(binary) => {
+                let mut command = workspace::cargo();
+                let package = self.built.iter().find(|(_, built)| *built == binary);
+                command.args(["run", "--quiet", "--release", "--bin", binary]);
+                command.args(
+                    package
+                        .iter()
+                        .flat_map(|(package, _)| ["--package", package]),
+                );
+                command.arg("--");
+                command
+            }
+            Program::Script(path) => Command::new(workspace::root().join(path)),
+        }
     }
 }
 
