@@ -13,11 +13,13 @@ use rackweave_wire::virtio_net::{Form, NetHeader};
 
 mod device;
 mod host;
+mod train;
 
 pub use device::{TapError, supported};
 pub use host::{TapHost, remove};
 
 use device::Device;
+use train::Train;
 
 /// The header that a TAP of the underlay puts in front of every frame: the one that can name a tunnel.
 const FORM: Form = Form::Tunnel;
@@ -26,10 +28,15 @@ const FORM: Form = Form::Tunnel;
 /// header.
 pub const FRAME_MAX: usize = 14 + 40 + 65_535;
 
+/// How many flows can wait at once to have more joined to them.
+const TRAINS: usize = 8;
+
 /// One queue of an underlay TAP. Nothing here blocks; a file descriptor to wait for is [`as_fd`](AsFd::as_fd).
 #[derive(Debug)]
 pub struct TapQueue {
     device: Device,
+    /// Flows are spread over them by their source port; each keeps its order.
+    trains: [Train; TRAINS],
     losses: TapLosses,
 }
 
@@ -56,6 +63,7 @@ impl TapQueue {
     fn of(device: Device) -> Self {
         Self {
             device,
+            trains: Default::default(),
             losses: TapLosses::default(),
         }
     }
@@ -103,22 +111,53 @@ impl TapQueue {
         }
     }
 
-    /// Sends a frame. Whether the kernel took it; where not, it is counted.
+    /// Sends a frame, at the latest with the next [`flush`](Self::flush): small packets of one flow
+    /// and size go together. Whether the queue took it; where not, and where the kernel does not
+    /// take it later, it is counted.
     pub fn send(&mut self, header: &NetHeader, frame: &[u8]) -> bool {
+        let train = train_of(frame);
+        if self.trains[train].join(header, frame) {
+            return true;
+        }
+        self.flush_train(train);
+        self.trains[train].begin(header, frame) || self.write(header, frame, 1)
+    }
+
+    /// Sends what waits.
+    pub fn flush(&mut self) {
+        for train in 0..TRAINS {
+            self.flush_train(train);
+        }
+    }
+
+    fn flush_train(&mut self, train: usize) {
+        let count = self.trains[train].count();
+        if count > 0 {
+            let mut taken = std::mem::take(&mut self.trains[train]);
+            let (header, frame) = taken.take();
+            self.write(&header, frame, count);
+            self.trains[train] = taken;
+        }
+    }
+
+    /// Gives the kernel a frame that stands for so many packets. Whether it took it.
+    fn write(&mut self, header: &NetHeader, frame: &[u8], count: usize) -> bool {
+        let count = u64::try_from(count).unwrap_or(1);
         let mut head = [0; FORM.header_len()];
         if header.emit(FORM, &mut head).is_err() {
-            self.losses.refused += 1;
+            self.losses.refused += count;
             return false;
         }
         let parts = [IoSlice::new(&head), IoSlice::new(frame)];
         loop {
-            match writev(&self.device, &parts) {
+            let lost = match writev(&self.device, &parts) {
                 Ok(_) => return true,
                 Err(Errno::EINTR) => continue,
-                Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => self.losses.full += 1,
-                Err(Errno::EIO) => self.losses.down += 1,
-                Err(_) => self.losses.refused += 1,
-            }
+                Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => &mut self.losses.full,
+                Err(Errno::EIO) => &mut self.losses.down,
+                Err(_) => &mut self.losses.refused,
+            };
+            *lost += count;
             return false;
         }
     }
@@ -134,6 +173,12 @@ impl AsFd for TapQueue {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
     }
+}
+
+/// The train that a frame belongs to: one for each outer source port.
+fn train_of(frame: &[u8]) -> usize {
+    let port = frame.get(54..).and_then(|rest| rest.first_chunk());
+    port.map_or(0, |port| usize::from(u16::from_be_bytes(*port)) % TRAINS)
 }
 
 /// Frames lost, by reason. What the kernel dropped before we read it, the device's own counters say.

@@ -81,7 +81,8 @@ pub struct UdpQueue {
 }
 
 impl UdpQueue {
-    /// Opens the sockets in the namespace of the calling thread.
+    /// Opens the sockets in the namespace of the calling thread. Where the host was joined to an
+    /// underlay TAP before, [`tap::remove`](crate::tap::remove) comes first: else nothing arrives here.
     ///
     /// # Errors
     /// Where another program has the port, or the kernel lacks what is needed.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::pair::{CLASS, Host, frame, geneve, pair, tunnel};
+use crate::pair::{CLASS, Host, OUTER, frame, geneve, pair, tunnel};
 use nix::time::{ClockId, clock_gettime};
 use rackweave_linux::clock;
 use rackweave_linux::poll::{Events, Poller};
@@ -30,11 +30,15 @@ trait Receiver: Send {
     fn wait(&self, poller: &Poller);
 }
 
-struct TapSender(TapQueue, NetHeader, Vec<u8>);
+/// A queue, what it sends, and how often between two flushes.
+struct TapSender(TapQueue, NetHeader, Vec<u8>, usize);
 
 impl Sender for TapSender {
     fn send(&mut self) {
-        self.0.send(&self.1, &self.2);
+        for _ in 0..self.3 {
+            self.0.send(&self.1, &self.2);
+        }
+        self.0.flush();
     }
 }
 
@@ -49,7 +53,8 @@ impl Receiver for TapReceiver {
                 break;
             };
             octets += len;
-            frames += 1;
+            let size = header.gso.filter(|gso| gso.tunnel.is_none());
+            frames += size.map_or(1, |gso| (len - OUTER).div_ceil(gso.size.get().into()));
         }
         (octets, frames)
     }
@@ -160,8 +165,9 @@ fn target(to: &Host) -> Target {
     }
 }
 
-fn tap_sender(from: &Host, to: &Host, header: NetHeader, payload: &[u8]) -> TapSender {
-    TapSender(from.tap(), header, frame(from, to, 50_001, payload))
+fn tap_sender(ends: [&Host; 2], header: NetHeader, payload: &[u8], batch: usize) -> TapSender {
+    let frame = frame(ends[0], ends[1], 50_001, payload);
+    TapSender(ends[0].tap(), header, frame, batch)
 }
 
 fn tap_receiver(at: &Host) -> TapReceiver {
@@ -184,7 +190,7 @@ fn large() {
         udp(&a, &b, Hand::Pieces),
         UdpReceiver(b.udp()),
     );
-    let tap = || tap_sender(&a, &b, tunnel(MSS), &payload);
+    let tap = || tap_sender([&a, &b], tunnel(MSS), &payload, 1);
     measure("large, tap to udp", tap(), UdpReceiver(b.udp()));
     measure(
         "large, udp pieces, to tap",
@@ -206,8 +212,14 @@ fn small() {
         udp(64),
         UdpReceiver(b.udp()),
     );
-    let tap = || tap_sender(&a, &b, NetHeader::default(), &payload);
-    measure("small, tap to udp", tap(), UdpReceiver(b.udp()));
+    let tap = |batch| tap_sender([&a, &b], NetHeader::default(), &payload, batch);
+    measure("small, tap alone, to udp", tap(1), UdpReceiver(b.udp()));
+    measure(
+        "small, tap 64 joined, to udp",
+        tap(64),
+        UdpReceiver(b.udp()),
+    );
     measure("small, udp 64 joined, to tap", udp(64), tap_receiver(&b));
-    measure("small, tap to tap", tap(), tap_receiver(&b));
+    measure("small, tap alone, to tap", tap(1), tap_receiver(&b));
+    measure("small, tap 64 joined, to tap", tap(64), tap_receiver(&b));
 }

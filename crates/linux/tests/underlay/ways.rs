@@ -93,6 +93,7 @@ fn superframes_pass_whole_between_taps() {
     // And in the other direction, a small one that nobody computed a checksum of.
     let small = frame(&b, &a, SOURCE_PORT, b"small");
     assert!(there.send(&NetHeader::default(), &small));
+    there.flush();
     let (header, received) = next_frame(&mut here);
     assert_eq!(
         (header, payload(&received, &b, &a)),
@@ -115,8 +116,52 @@ fn superframes_reach_a_socket_as_one_datagram() {
     );
     assert!(received == geneve, "octet for octet");
     assert!(here.send(&NetHeader::default(), &frame(&a, &b, SOURCE_PORT, b"small")));
+    here.flush();
     assert_eq!(next_datagrams(&mut there, &a).2, b"small");
     assert_eq!(there.losses(), UdpLosses::default());
+}
+
+#[test]
+fn small_frames_leave_a_tap_joined() {
+    let Some([a, b]) = pair("small_frames_leave_a_tap_joined") else {
+        return;
+    };
+    let (mut here, mut there) = (a.tap(), b.udp());
+    let send = |here: &mut TapQueue| {
+        let other = frame(&a, &b, SOURCE_PORT + 1, &[7; 100]);
+        for octet in 0..20 {
+            let small = frame(&a, &b, SOURCE_PORT, &[octet; 100]);
+            assert!(here.send(&NetHeader::default(), &small));
+            if octet < 2 {
+                assert!(here.send(&NetHeader::default(), &other));
+            }
+        }
+        assert!(here.send(&NetHeader::default(), &frame(&a, &b, SOURCE_PORT, b"last")));
+        here.flush();
+    };
+    let mut sent = (0..20).flat_map(|octet| [octet; 100]).collect::<Vec<_>>();
+    sent.extend(b"last");
+    send(&mut here);
+    let mut received = Vec::new();
+    until(&mut there, |there| {
+        let count = there.receive().unwrap();
+        for it in (0..count).filter_map(|index| there.received(index)) {
+            received.push((it.source_port, it.segment, it.bytes.to_vec()));
+        }
+        (received.len() >= 2).then_some(())
+    });
+    let other = (SOURCE_PORT + 1, 100, vec![7; 200]);
+    assert!(received == [(SOURCE_PORT, 100, sent.clone()), other]);
+    drop(there);
+    let mut there = b.tap();
+    send(&mut here);
+    for wanted in [&sent[..], &[7; 200]] {
+        let (header, joined) = next_frame(&mut there);
+        let gso = header.gso.unwrap();
+        assert_eq!((gso.kind, gso.size.get()), (GsoKind::UdpL4, 100));
+        assert!(payload(&joined, &a, &b) == wanted, "octet for octet");
+    }
+    assert_eq!(here.losses(), TapLosses::default());
 }
 
 #[test]

@@ -86,7 +86,9 @@ impl Queue for WireTap {
         }
     }
 
-    fn flush(&mut self) {}
+    fn flush(&mut self) {
+        self.queue.flush();
+    }
 
     fn arm(&mut self) -> bool {
         !self.joined.is_empty()
