@@ -15,6 +15,7 @@ use crate::host::manage::private_dir;
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
 use crate::journal::Keep;
 use crate::lock::Lock;
+use crate::queue::Queue;
 use crate::queue::pipe::{self, Pipe};
 use crate::underlay::Wire;
 use crate::workers::{PollMode, WorkerSettings, Workers};
@@ -43,10 +44,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let mut wire = Wire::open(config, &state.underlay)?;
     tracing::info!(underlay = %wire.kind, passed_over = ?wire.passed_over, "underlay open");
     let (punts, inbox) = mpsc::channel(PUNTS);
-    let workers = Workers::start(worker_settings(config, &state), wire.take_queues(), punts)?;
+    let workers = Workers::start(worker_settings(config, &state), Vec::new(), punts)?;
     let (publish, published) = watch::channel(None);
     let (system, system_end) = pipe::pair(SYSTEM_FRAMES)?;
-    let mut host = open_host(config, workers.clone(), system, publish)?;
+    let mut host = open_host(config, workers.clone(), system, wire.take_queues(), publish)?;
     let applied = host.apply(state)?;
     tracing::info!(
         ports = applied.added,
@@ -126,6 +127,7 @@ fn open_host(
     config: &Config,
     workers: Workers,
     system: Pipe,
+    wire: Vec<Box<dyn Queue>>,
     publish: watch::Sender<Option<Arc<HostState>>>,
 ) -> anyhow::Result<Host> {
     let settings = HostSettings {
@@ -135,7 +137,13 @@ fn open_host(
         file: config.host_state.clone().map(absolute),
     };
     let devices = MachineDevices::new(Box::new(system));
-    Ok(Host::new(settings, workers, Box::new(devices), publish))
+    Ok(Host::new(
+        settings,
+        workers,
+        Box::new(devices),
+        wire,
+        publish,
+    ))
 }
 
 /// The same file, wherever the process is.

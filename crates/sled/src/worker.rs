@@ -103,6 +103,20 @@ impl Worker {
         })
     }
 
+    /// Gives the worker its queue to the wire, where it was started without. What has arrived there waits until then.
+    pub fn connect(&mut self, wire: Box<dyn Queue>) {
+        if let Some(old) = self.exits.wire.take() {
+            self.exits.past_losses.add(&old.losses());
+            unwatch(&self.poller, &*old);
+        }
+        if let Err(error) = watch(&self.poller, &*wire, WIRE) {
+            // It is served all the same, as long as something else wakes the worker.
+            let error: &dyn Error = &error;
+            tracing::error!(error, "cannot wait for the wire");
+        }
+        self.exits.wire = Some(wire);
+    }
+
     /// Serves a port from now on; one of the same id makes way.
     pub fn add_port(&mut self, mut slot: PortSlot) {
         let (id, guest) = (slot.id, slot.guest.take());

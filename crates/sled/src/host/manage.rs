@@ -55,6 +55,8 @@ pub struct Host {
     settings: HostSettings,
     workers: Workers,
     devices: Box<dyn Devices>,
+    /// The workers' queues to the wire, until there are ports.
+    wire: Vec<Box<dyn Queue>>,
     applied: Option<Compiled>,
     origins: BTreeMap<PortId, (Origin, u32)>,
     attached: BTreeMap<PortId, Joint>,
@@ -65,18 +67,21 @@ pub struct Host {
 }
 
 impl Host {
-    /// Nothing runs yet. Each state that is applied is published.
+    /// Nothing runs yet. Workers get their queues of `wire` when the first state's ports are there: until then, what
+    /// arrives waits and is not lost. Each state that is applied is published.
     #[must_use]
     pub fn new(
         settings: HostSettings,
         workers: Workers,
         devices: Box<dyn Devices>,
+        wire: Vec<Box<dyn Queue>>,
         publish: watch::Sender<Option<Arc<HostState>>>,
     ) -> Self {
         Self {
             settings,
             workers,
             devices,
+            wire,
             applied: None,
             origins: BTreeMap::new(),
             attached: BTreeMap::new(),
@@ -195,6 +200,9 @@ impl Host {
             }
         }
         self.install(installs);
+        for (index, wire) in (0_u16..).zip(std::mem::take(&mut self.wire)) {
+            self.on(index, move |worker| worker.connect(wire));
+        }
         for step in &steps {
             if let Step::Attach(id) = step
                 && let Some(joint) = joints.get(id)
