@@ -15,6 +15,7 @@ pub mod driver;
 mod chain;
 mod control;
 mod device;
+mod enable;
 mod features;
 mod memory;
 mod queue;

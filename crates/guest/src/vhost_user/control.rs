@@ -55,6 +55,7 @@ struct Vring {
 pub(super) struct Connection {
     offered: Features,
     agreed: Features,
+    protocol: VhostUserProtocolFeatures,
     memory: Arc<Memory>,
     vrings: Vec<Vring>,
     links: Vec<Link>,
@@ -66,11 +67,17 @@ impl Connection {
         Self {
             offered,
             agreed: Features::default(),
+            protocol: VhostUserProtocolFeatures::empty(),
             memory: Arc::default(),
             vrings: (0..2 * links.len()).map(|_| Vring::default()).collect(),
             links,
             ending,
         }
+    }
+
+    /// Whether the machine waits for answers where it asks for them.
+    pub(super) fn answers(&self) -> bool {
+        self.protocol.contains(VhostUserProtocolFeatures::REPLY_ACK)
     }
 
     /// Stops all rings; the machine is gone, or is to go.
@@ -358,7 +365,8 @@ impl VhostUserBackendReqHandlerMut for Connection {
             | VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS)
     }
 
-    fn set_protocol_features(&mut self, _features: u64) -> Result<()> {
+    fn set_protocol_features(&mut self, features: u64) -> Result<()> {
+        self.protocol = VhostUserProtocolFeatures::from_bits_retain(features);
         Ok(())
     }
 

@@ -15,9 +15,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use thiserror::Error;
 use tracing::{info, warn};
-use vhost::vhost_user::{BackendReqHandler, Error as ProtocolError};
+use vhost::vhost_user::{
+    BackendReqHandler, Error as ProtocolError, VhostUserBackendReqHandlerMut as _,
+};
 
 use super::control::{Connection, Link};
+use super::enable::Enable;
 use super::features::Features;
 use super::queue::{Bell, VhostQueue};
 
@@ -313,7 +316,7 @@ fn converse(
     stream
         .set_nonblocking(false)
         .map_err(ProtocolError::SocketError)?;
-    let socket = stream.try_clone().map_err(ProtocolError::SocketError)?;
+    let mut socket = stream.try_clone().map_err(ProtocolError::SocketError)?;
     let for_ending = stream.try_clone().map_err(ProtocolError::SocketError)?;
     shared.current.set(Some(for_ending));
     let connection = Arc::new(std::sync::Mutex::new(connection));
@@ -323,7 +326,7 @@ fn converse(
         if shared.ending.load(Ordering::Relaxed) {
             break Ok(());
         }
-        match requests.handle_request() {
+        match request(&mut socket, &mut requests, &connection) {
             Ok(()) => {}
             Err(ProtocolError::Disconnected | ProtocolError::SocketBroken(_)) => break Ok(()),
             Err(error) => break Err(error),
@@ -334,5 +337,34 @@ fn converse(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .end();
     shared.current.set(None);
+    result
+}
+
+/// Serves the next message.
+#[expect(
+    clippy::disallowed_types,
+    reason = "the protocol's crate asks for a lock around what one thread owns"
+)]
+fn request(
+    socket: &mut UnixStream,
+    requests: &mut BackendReqHandler<std::sync::Mutex<Connection>>,
+    connection: &std::sync::Mutex<Connection>,
+) -> Result<(), ProtocolError> {
+    let Some(enable) = Enable::take(socket).map_err(ProtocolError::SocketBroken)? else {
+        return requests.handle_request();
+    };
+    let mut connection = connection
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let result = match enable.state {
+        0 => connection.set_vring_enable(enable.ring, false),
+        1 => connection.set_vring_enable(enable.ring, true),
+        _ => Err(ProtocolError::InvalidParam),
+    };
+    if connection.answers() {
+        enable
+            .answer(socket, result.is_ok())
+            .map_err(ProtocolError::SocketBroken)?;
+    }
     result
 }

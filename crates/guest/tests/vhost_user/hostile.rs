@@ -344,6 +344,23 @@ fn a_machine_that_babbles_is_sent_away() {
     assert_eq!(receive(&mut bench), Received::Frame { len: 60 });
 }
 
+#[test]
+fn a_ring_may_be_enabled_before_features_are_agreed() {
+    let mut bench = Bench::new(1);
+    let enable = |ring: u32, state: u32| message(18, &[ring, state].map(u32::to_le_bytes).concat());
+    say(&mut bench, &[enable(0, 1), enable(1, 0)].concat());
+    assert_eq!(bench.device.status().protocol_errors, 0);
+    say(&mut bench, &enable(2, 1));
+    say(&mut bench, &enable(0, 2));
+    assert_eq!(bench.device.status().protocol_errors, 2);
+    // Cut short, and with more than it may have.
+    say(&mut bench, &enable(0, 1)[..19]);
+    say(&mut bench, &message(18, &[0; 12]));
+    let mut driver = bench.connect(&DriverSettings::default());
+    assert!(driver.send(0, &NetHeader::default(), &frame(60, 1)));
+    assert_eq!(receive(&mut bench), Received::Frame { len: 60 });
+}
+
 fn lie() -> impl Strategy<Value = Lie> {
     let address = prop_oneof![
         4 => 0x10_0000u64..0x12_0000,
