@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
-use rackweave_engine::Frame;
 use rackweave_engine::frame::Checksum;
+use rackweave_engine::segment::finish_checksum;
+use rackweave_engine::{Direction, Frame};
 use rackweave_linux::wake::{Wake, WakeError};
-use rackweave_wire::checksum;
 use tokio::sync::Notify;
 
 use super::{Losses, Queue, Sent};
@@ -30,6 +30,7 @@ struct Rings {
 pub struct Pipe {
     rings: Arc<Rings>,
     losses: Losses,
+    scratch: Frame,
 }
 
 /// The task's end.
@@ -56,6 +57,7 @@ pub fn pair(capacity: usize) -> Result<(Pipe, PipeEnd), WakeError> {
     let pipe = Pipe {
         rings,
         losses: Losses::default(),
+        scratch: Frame::new(&[]),
     };
     Ok((pipe, end))
 }
@@ -74,13 +76,18 @@ impl Queue for Pipe {
     }
 
     fn send(&mut self, frame: &Frame) -> Sent {
-        let mut bytes: Box<[u8]> = frame.bytes().into();
-        if let Checksum::Partial { start, offset } = frame.offload.checksum
-            && finish(&mut bytes, start.into(), offset.into()).is_none()
-        {
-            self.losses.unsendable += 1;
-            return Sent::Unsendable;
-        }
+        let bytes: Box<[u8]> = match frame.offload.checksum {
+            Checksum::Partial { .. } => {
+                self.scratch.fill(frame.bytes());
+                self.scratch.offload = frame.offload;
+                if finish_checksum(Direction::In, &mut self.scratch).is_err() {
+                    self.losses.unsendable += 1;
+                    return Sent::Unsendable;
+                }
+                self.scratch.bytes().into()
+            }
+            Checksum::Complete | Checksum::Verified => frame.bytes().into(),
+        };
         // A frame that is to be cut stays whole: the other end takes packets of any length.
         if self.rings.to_task.push(bytes).is_err() {
             self.losses.full += 1;
@@ -137,15 +144,6 @@ impl PipeEnd {
             self.rings.task.notified().await;
         }
     }
-}
-
-/// Completes a checksum whose field holds the sum of the pseudo header; `None` where the places are not in the frame.
-fn finish(bytes: &mut [u8], start: usize, offset: usize) -> Option<()> {
-    let summed = bytes.get(start..)?;
-    let sum = checksum::finish_udp(checksum::sum(summed));
-    let field = bytes.get_mut(start + offset..start + offset + 2)?;
-    field.copy_from_slice(&sum.to_be_bytes());
-    Some(())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::message::{self, Answer, Asked, Request};
 use crate::agent::turn::Turn;
 
 /// Queries that may wait for resolvers, of one guest.
-pub(super) const MAX_PER_GUEST: usize = 64;
+const MAX_PER_GUEST: usize = 64;
 /// Questions that may wait for resolvers, of all guests.
 const MAX_QUESTIONS: usize = 1024;
 /// Askers that may wait for one question.
@@ -445,3 +445,6 @@ fn answers(message: &Message, question: &Question) -> bool {
         && u16::from(asked.query_type) == question.key.query_type
         && asked.query_class == DNSClass::IN
 }
+
+#[cfg(test)]
+mod tests;

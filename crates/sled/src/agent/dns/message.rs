@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) id: u16,
     /// Whether names outside all zones are wanted too.
     pub(crate) recursion_desired: bool,
+    /// Whether the asker understands the AD bit (RFC 6840, section 5.7).
+    pub(crate) understands_authentic: bool,
     /// Whether the asker validates itself (RFC 4035, section 3.2.2).
     pub(crate) checking_disabled: bool,
     /// Name (in the asker's spelling) and type.
@@ -98,6 +100,7 @@ pub(crate) fn read(octets: &[u8]) -> Result<Request, Unreadable> {
     Ok(Request {
         id,
         recursion_desired: message.metadata.recursion_desired,
+        understands_authentic: message.metadata.authentic_data,
         checking_disabled: message.metadata.checking_disabled,
         question: question.clone(),
         edns: message.edns.as_ref().map(|edns| AskerEdns {
@@ -172,7 +175,9 @@ pub(crate) fn compose(request: &Request, answer: Answer) -> Message {
     metadata.authoritative = answer.authoritative;
     metadata.recursion_desired = request.recursion_desired;
     metadata.recursion_available = true;
-    metadata.authentic_data = answer.authentic;
+    // RFC 6840, section 5.8: only to who asked with DO or AD.
+    let wants_authentic = request.understands_authentic || request.dnssec_ok();
+    metadata.authentic_data = answer.authentic && wants_authentic;
     metadata.checking_disabled = request.checking_disabled;
     metadata.response_code = answer.code;
     message.add_query(request.question.clone());
