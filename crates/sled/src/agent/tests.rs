@@ -111,6 +111,9 @@ impl Rack {
     fn run(&mut self) -> Output {
         while self.machine.run(self.now) {}
         let output = self.machine.take_output();
+        // All is done that was due: the task may sleep.
+        let deadline = self.machine.deadline(self.now);
+        assert!(deadline.is_none_or(|deadline| deadline > self.now));
         for frame in output.guests.values().flatten().chain(&output.system) {
             verify::verify(frame).unwrap();
         }
