@@ -54,7 +54,8 @@ impl TapHost<'_> {
     /// Sets the host up in the namespace of the calling thread; where it is so already, nothing changes. The device
     /// must be open.
     ///
-    /// Forwarding of IPv6 is switched on. At no time is an address of the host unreachable.
+    /// Forwarding of IPv6 is switched on; a link that is to go on taking router advertisements then needs `accept_ra` 2
+    /// (the kernel's ip-sysctl). At no time is an address of the host unreachable.
     ///
     /// # Errors
     /// What could not be set up. What was set up before it stays, for the next try.

@@ -49,18 +49,22 @@ impl Single<'_> {
         }
     }
 
-    /// What the kernel refused: tries it datagram by datagram where a device or kernel may just not segment, and counts
+    /// What the kernel refused as a whole: tries the datagrams alone that may be sent so, and counts
     /// what is lost.
     pub(super) fn send_refused(&self, error: &io::Error, payload: &[u8], losses: &mut UdpLosses) {
         let number = error.raw_os_error().unwrap_or(0);
-        let count = datagrams(payload.len(), self.size);
-        // A device without checksum offload cannot segment (EIO); older kernels say EINVAL.
-        let segmentation = matches!(number, libc::EIO | libc::EINVAL | libc::EOPNOTSUPP);
-        if count == 1 || !segmentation {
-            losses.count(number, count);
-            return;
-        }
-        for datagram in payload.chunks(self.size) {
+        // An empty payload is one datagram too.
+        let count = datagrams(payload.len(), self.size).max(1);
+        let again = match number {
+            _ if count == 1 => &[],
+            // A device without checksum offload cannot segment (EIO); older kernels say EINVAL.
+            libc::EIO | libc::EINVAL | libc::EOPNOTSUPP => payload,
+            // The last one may be shorter, and not too long.
+            libc::EMSGSIZE => &payload[payload.len() - payload.len() % self.size..],
+            _ => &[],
+        };
+        losses.count(number, count - datagrams(again.len(), self.size));
+        for datagram in again.chunks(self.size) {
             if let Err(error) = self.send(&[IoSlice::new(datagram)], datagram.len()) {
                 losses.count(error.raw_os_error().unwrap_or(0), 1);
             }
@@ -70,5 +74,5 @@ impl Single<'_> {
 
 /// How many datagrams of one size a payload makes.
 pub(super) fn datagrams(len: usize, size: usize) -> u64 {
-    u64::try_from(len.div_ceil(size).max(1)).unwrap_or(u64::MAX)
+    u64::try_from(len.div_ceil(size)).unwrap_or(u64::MAX)
 }

@@ -185,6 +185,32 @@ fn nothing_is_fragmented() {
 }
 
 #[test]
+fn one_loss_takes_no_other_with_it() {
+    let Some((_netns, mut queue)) = queue(1500) else {
+        return;
+    };
+    let away = Target {
+        to: "fd00::1".parse().unwrap(),
+        ..target(0, 0)
+    };
+    // All on one socket; the short ones behind the long ones join them first.
+    for len in [1400, 1453, 1452, 1454, 1454, 100] {
+        queue.send(&target(0, 0), &vec![0; len], None);
+        queue.send(&away, &[0; 10], None);
+    }
+    queue.send(&target(0, 0), &[0; 90], None);
+    for len in [1453, 1453, 80] {
+        queue.send(&target(0, 0), &vec![0; len], None);
+    }
+    queue.flush();
+    let losses = queue.losses();
+    assert_eq!((losses.too_long, losses.unreachable), (5, 6));
+    let arrived = drain(&mut queue).into_values().flatten();
+    let lengths = arrived.map(|datagram| datagram.len()).collect::<Vec<_>>();
+    assert_eq!(lengths, [1400, 1452, 100, 90, 80]);
+}
+
+#[test]
 fn losses_are_counted_by_name() {
     let Some((netns, mut queue)) = queue(65_536) else {
         return;
