@@ -27,7 +27,9 @@ const ROUND: usize = 512;
 /// Connections of all guests at a time; each takes 24 KiB of buffers.
 const MAX_CONNECTIONS: usize = 2048;
 
-/// See the [module](self).
+/// The agent without the world: [`punted`](Self::punted), [`system_frame`](Self::system_frame) and
+/// [`set_state`](Self::set_state) say what came, [`run`](Self::run) does what there is to do, and then
+/// [`take_output`](Self::take_output) has the frames and [`deadline`](Self::deadline) the time to come back.
 #[derive(Debug)]
 pub struct Machine {
     state: Arc<AgentState>,
