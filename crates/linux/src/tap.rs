@@ -41,8 +41,12 @@ pub struct TapQueue {
 }
 
 impl TapQueue {
-    /// Opens so many queues of the TAP with this name in the namespace of the calling thread, and makes the device
-    /// where there is none. It stays when the process ends; the kernel gives each flow to one of the queues.
+    /// Opens so many queues of the TAP with this name in the namespace of the calling thread, and
+    /// makes the device where there is none. It stays when the process ends, and what was set up
+    /// around it with it.
+    ///
+    /// The kernel gives each flow to one of the queues: to the one that sent last for it, where the
+    /// flow has the same outer source port in both directions, as flows of the engine have.
     ///
     /// The device is only made: [`TapHost`] joins the host to it.
     ///

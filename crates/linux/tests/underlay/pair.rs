@@ -34,8 +34,11 @@ pub(crate) const OUTER: usize = 14 + 40 + 8;
 /// Octets of Geneve, inner Ethernet, IPv6 and TCP headers.
 pub(crate) const INNER: usize = 8 + 14 + 40 + 20;
 
+/// The name of the underlay TAP, on both hosts.
+pub(crate) const TAP: &str = "rw-underlay";
+
 /// How long anything may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// One of the two.
 #[derive(Debug)]
@@ -114,17 +117,22 @@ impl Host {
 
     /// An underlay over a TAP, the host joined to it.
     pub(crate) fn tap(&self) -> TapQueue {
+        self.taps(1).pop().unwrap()
+    }
+
+    /// So many queues of it.
+    pub(crate) fn taps(&self, queues: u16) -> Vec<TapQueue> {
         let host = TapHost {
-            name: "rw-underlay",
+            name: TAP,
             end_point: self.end_point,
             mac: TAP_MAC,
             peer: PEER_MAC,
             mtu: Mtu::new(MTU).unwrap(),
         };
         let open = || {
-            let queue = TapQueue::open(host.name, 1).unwrap().pop().unwrap();
+            let queues = TapQueue::open(host.name, queues).unwrap();
             host.ensure().unwrap();
-            queue
+            queues
         };
         self.netns.run_in(open).unwrap()
     }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use crate::pair::{
-    CLASS, Host, INNER, OUTER, PEER_MAC, TAP_MAC, frame, geneve, pair, tunnel, until,
+    CLASS, DEADLINE, Host, INNER, OUTER, PEER_MAC, TAP, TAP_MAC, frame, geneve, pair, tunnel, until,
 };
 use rackweave_linux::tap::{FRAME_MAX, TapLosses, TapQueue, remove};
 use rackweave_linux::udp::{Target, UdpLosses, UdpQueue};
@@ -234,6 +234,50 @@ fn what_is_too_long_is_counted_or_lost_but_never_cut() {
 }
 
 #[test]
+fn a_tap_that_is_opened_again_goes_on() {
+    let Some([a, b]) = pair("a_tap_that_is_opened_again_goes_on") else {
+        return;
+    };
+    let (mut here, there) = (a.tap(), b.tap());
+    drop(there);
+    // What comes meanwhile is lost.
+    let small = frame(&a, &b, SOURCE_PORT, b"small");
+    assert!(here.send(&NetHeader::default(), &small));
+    here.flush();
+    let open = || TapQueue::open(TAP, 1).unwrap();
+    let mut there = b.netns.run_in(open).unwrap().pop().unwrap();
+    assert!(b.netlink.wait_for_link(TAP, DEADLINE).unwrap());
+    let again = frame(&a, &b, SOURCE_PORT, b"again");
+    assert!(here.send(&NetHeader::default(), &again));
+    here.flush();
+    assert_eq!(payload(&next_frame(&mut there).1, &a, &b), b"again");
+}
+
+#[test]
+fn answers_come_to_the_queue_that_sent() {
+    let Some([a, b]) = pair("answers_come_to_the_queue_that_sent") else {
+        return;
+    };
+    let mut here = a.tap();
+    let mut there = b.taps(2);
+    for port in 0..16 {
+        let queue = usize::from(port % 2);
+        let source_port = SOURCE_PORT + port;
+        let question = frame(&b, &a, source_port, b"question");
+        assert!(there[queue].send(&NetHeader::default(), &question));
+        there[queue].flush();
+        assert!(next_frame(&mut here).1.ends_with(b"question"));
+        let answer = frame(&a, &b, source_port, b"answer");
+        assert!(here.send(&NetHeader::default(), &answer));
+        here.flush();
+        assert!(
+            next_frame(&mut there[queue]).1.ends_with(b"answer"),
+            "{port}"
+        );
+    }
+}
+
+#[test]
 fn the_hosts_own_traffic_stays_its_own() {
     let Some([a, b]) = pair("the_hosts_own_traffic_stays_its_own") else {
         return;
@@ -257,7 +301,7 @@ fn the_hosts_own_traffic_stays_its_own() {
     a.netns.run_in(|| send(geneve_port)).unwrap();
     assert!(next_frame(&mut tap).1.ends_with(b"hello"));
     // The way back to sockets.
-    b.netns.run_in(|| remove("rw-underlay").unwrap()).unwrap();
+    b.netns.run_in(|| remove(TAP).unwrap()).unwrap();
     drop(tap);
     let mut udp = b.udp();
     a.udp()
