@@ -14,6 +14,7 @@ pub mod driver;
 
 mod chain;
 mod control;
+mod copy;
 mod device;
 mod enable;
 mod features;
