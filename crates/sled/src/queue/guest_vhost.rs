@@ -70,13 +70,16 @@ impl Queue for GuestVhost {
 }
 
 /// Reads frames of a vhost-user device; those for which `offload` knows none are passed over. How many there are.
+///
+/// What is refused counts as a frame's work, or a guest that never sends anything else would hold the worker.
 pub(super) fn receive(
     queue: &mut VhostQueue,
     frames: &mut [Frame],
     mut offload: impl FnMut(&NetHeader) -> Option<Offload>,
 ) -> usize {
     let mut count = 0;
-    while let Some(frame) = frames.get_mut(count) {
+    for _ in 0..frames.len() {
+        let frame = &mut frames[count];
         let mut header = NetHeader::default();
         match queue.receive(&mut header, frame.resize_for_overwrite(MAX_FRAME)) {
             Received::Empty => break,
