@@ -162,6 +162,13 @@ impl Host {
         }
     }
 
+    /// How each port came to be.
+    #[must_use]
+    pub fn origins(&self) -> BTreeMap<PortId, Origin> {
+        let origins = self.origins.iter();
+        origins.map(|(id, (origin, _))| (*id, *origin)).collect()
+    }
+
     /// Ends: the workers stop and what they know is written down for the next process. Devices stay.
     pub fn stop(self) {
         let mut ports: BTreeMap<PortId, Vec<Vec<u8>>> = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! States of the testkit's scene, changed in one thing at a time.
 
+mod manage;
+
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
