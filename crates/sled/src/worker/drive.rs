@@ -2,10 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::hint;
 use std::process;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::thread::panicking;
+use std::thread::{panicking, yield_now};
 use std::time::Duration;
 
 use rackweave_linux::poll::Events;
@@ -21,6 +20,8 @@ const EXPIRE_AWAKE: Duration = Duration::from_millis(5);
 const EXPIRE_ASLEEP: Duration = Duration::from_millis(100);
 /// How often guests that were silent are looked after while there is traffic.
 const LISTEN_EVERY: Duration = Duration::from_micros(50);
+/// A round that finds nothing takes a few microseconds; when one took so long, somebody else had the processor.
+const INTERRUPTED: Duration = Duration::from_micros(25);
 /// File descriptors that one wait tells of.
 const EVENTS: usize = 64;
 
@@ -116,6 +117,9 @@ impl Drive {
     fn turn(&mut self) -> Next {
         let worked = self.worker.round();
         let now = self.worker.now;
+        if self.spent_on == Spent::Spinning && now.since(self.since) >= INTERRUPTED {
+            self.spin.wanted();
+        }
         self.spend(now);
         self.spent_on = if worked {
             self.last_work = now;
@@ -135,7 +139,8 @@ impl Drive {
             self.worker.wait(&mut self.events, Some(Duration::ZERO));
         }
         if !worked {
-            hint::spin_loop();
+            // Who waits for this processor may be who is to bring frames.
+            yield_now();
         }
         Next::Go(worked)
     }

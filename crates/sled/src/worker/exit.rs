@@ -73,13 +73,26 @@ impl Exits {
     /// A frame to fill.
     pub(super) fn spare_frame(&mut self) -> Frame {
         let spare = self.spare.pop();
-        spare.unwrap_or_else(|| Frame::with_capacity(Frame::MIN_CAPACITY))
+        spare
+            .or_else(|| self.mailbox()?.take_back())
+            .unwrap_or_else(|| Frame::with_capacity(Frame::MIN_CAPACITY))
     }
 
     /// Takes back a frame that nobody needs.
     pub(super) fn keep(&mut self, frame: Frame) {
         if self.spare.len() < SPARE {
             self.spare.push(frame);
+        }
+    }
+
+    /// Gives a frame back to the worker that handed it over.
+    pub(super) fn give_back(&mut self, to: u16, frame: Frame) {
+        let back = match self.mailboxes.get(usize::from(to)) {
+            Some(mailbox) => mailbox.give_back(frame),
+            None => Err(frame),
+        };
+        if let Err(frame) = back {
+            self.keep(frame);
         }
     }
 
@@ -253,7 +266,11 @@ impl Exits {
 
     fn post(&mut self, to: u16, mail: Mail) {
         let at = usize::from(to);
-        match self.mailboxes.get(at).map(|mailbox| mailbox.push(mail)) {
+        match self
+            .mailboxes
+            .get(at)
+            .map(|mailbox| mailbox.push(self.index, mail))
+        {
             Some(Ok(())) => {
                 self.totals.handed_out += 1;
                 if let Some(given) = self.given.get_mut(at) {

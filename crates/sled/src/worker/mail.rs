@@ -10,6 +10,8 @@ use rackweave_types::PortId;
 
 /// Frames that wait for one worker at most.
 const RING: usize = 1024;
+/// Empty frames that wait for the worker whose they were.
+const EMPTIES: usize = 256;
 
 /// A frame for another worker.
 #[derive(Debug)]
@@ -32,7 +34,10 @@ pub(super) enum Mail {
 /// A worker as others see it: what they give it, and how they wake it.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    ring: ArrayQueue<Mail>,
+    /// With the index of the worker that gave it.
+    ring: ArrayQueue<(u16, Mail)>,
+    /// Frames whose octets are gone, back from where they were handed over to: large ones are dear to make.
+    empties: ArrayQueue<Frame>,
     asleep: AtomicBool,
     wake: Wake,
 }
@@ -41,18 +46,30 @@ impl Mailbox {
     pub(crate) fn new() -> Result<Self, WakeError> {
         Ok(Self {
             ring: ArrayQueue::new(RING),
+            empties: ArrayQueue::new(EMPTIES),
             asleep: AtomicBool::new(false),
             wake: Wake::new()?,
         })
     }
 
     /// Puts a frame into the ring; it comes back where there is no room. The worker is not woken yet.
-    pub(super) fn push(&self, mail: Mail) -> Result<(), Mail> {
-        self.ring.push(mail)
+    pub(super) fn push(&self, from: u16, mail: Mail) -> Result<(), Mail> {
+        self.ring.push((from, mail)).map_err(|(_, mail)| mail)
     }
 
-    pub(super) fn pop(&self) -> Option<Mail> {
+    /// The next frame, and who gave it.
+    pub(super) fn pop(&self) -> Option<(u16, Mail)> {
         self.ring.pop()
+    }
+
+    /// Gives the worker a frame back that it handed over; it comes back where there are enough.
+    pub(super) fn give_back(&self, frame: Frame) -> Result<(), Frame> {
+        self.empties.push(frame)
+    }
+
+    /// A frame that came back.
+    pub(super) fn take_back(&self) -> Option<Frame> {
+        self.empties.pop()
     }
 
     pub(super) fn is_empty(&self) -> bool {

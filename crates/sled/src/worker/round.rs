@@ -44,11 +44,11 @@ impl Worker {
         let mut given: Vec<PortId> = Vec::new();
         let mut read = 0;
         while read < MAIL
-            && let Some(mail) = self.exits.mailbox().and_then(Mailbox::pop)
+            && let Some((from, mail)) = self.exits.mailbox().and_then(Mailbox::pop)
         {
             read += 1;
             self.exits.totals.handed_in += 1;
-            let port = self.open(mail);
+            let port = self.open(from, mail);
             if let Some(port) = port.filter(|port| !given.contains(port)) {
                 given.push(port);
             }
@@ -60,7 +60,7 @@ impl Worker {
     }
 
     /// Does with a frame what another worker asks; the port whose guest may have got something.
-    fn open(&mut self, mail: Mail) -> Option<PortId> {
+    fn open(&mut self, from: u16, mail: Mail) -> Option<PortId> {
         let now = self.now;
         let (frame, port) = match mail {
             Mail::Process {
@@ -88,7 +88,7 @@ impl Worker {
                 (frame, None)
             }
         };
-        self.exits.keep(frame);
+        self.exits.give_back(from, frame);
         port
     }
 

@@ -34,6 +34,13 @@ impl SpinBudget {
         self.budget
     }
 
+    /// Somebody else needs the processor: looking would take it from who is to bring the frames.
+    pub(super) fn wanted(&mut self) {
+        if self.mode == PollMode::Adaptive {
+            self.budget = Duration::ZERO;
+        }
+    }
+
     /// The worker slept for so long, until there was something to do.
     pub(super) fn slept(&mut self, time: Duration) {
         if self.mode != PollMode::Adaptive {
@@ -66,6 +73,8 @@ mod tests {
         assert_eq!(budget.get(), Duration::ZERO);
         budget.slept(MAX);
         assert_eq!(budget.get(), MIN);
+        budget.wanted();
+        assert_eq!(budget.get(), Duration::ZERO);
     }
 
     #[test]
@@ -77,6 +86,7 @@ mod tests {
             let mut budget = SpinBudget::new(mode);
             budget.slept(Duration::from_micros(1));
             budget.slept(Duration::from_secs(1));
+            budget.wanted();
             assert_eq!(budget.get(), looks);
         }
     }
