@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import state
-from topologies import TARGET, ns, within
+from place import TARGET, ns, within
 
 LOAD = TARGET / "bench-load"
 TO = state.GUESTS[2]

@@ -1,72 +1,27 @@
 """What two guests can be joined by: ours, and what a user would run instead.
 
 Each topology leaves two guests, namespaces with `eth0` and the addresses of `state.GUESTS`, on two hosts joined by a
-veth that stands for the underlay. Namespaces carry the process's number; everything is removed by `down`.
+veth that stands for the underlay.
 """
 
-import json
 import os
-import pathlib
 import shutil
-import signal
-import subprocess
-import tempfile
-import time
 
 import state
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-PREFIX = f"rwb{os.getpid()}-"
+from place import Failed, Place, ip, ns, sh, sysctl, within
+from sled import Sled
 
 
-class Failed(Exception):
-    """A topology that could not be built, and why."""
-
-
-def sh(command, check=True, **more):
-    """Runs a command, its words parted by spaces; its output as text."""
-    words = command.split() if isinstance(command, str) else command
-    done = subprocess.run(words, capture_output=True, text=True, **more)
-    if check and done.returncode:
-        raise Failed(f"{' '.join(words)}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
-
-
-def ns(name):
-    return PREFIX + name
-
-
-def ip(name, command, **more):
-    return sh(f"ip -n {ns(name)} {command}", **more)
-
-
-def within(name, command, **more):
-    words = command.split() if isinstance(command, str) else command
-    return sh(["ip", "netns", "exec", ns(name), *words], **more)
-
-
-def sysctl(name, **values):
-    for key, value in values.items():
-        path = "net." + key.replace("__", ".")
-        within(name, ["sysctl", "-qw", f"{path}={value}"], check=False)
-
-
-class Topology:
+class Topology(Place):
     """Two guests `g1` and `g2`; for most, two hosts `h1` and `h2`."""
 
     name = ""
     hosts = True
 
-    def __init__(self):
-        self.processes = []
-        self.dir = None
-
     def up(self, guest_mtu, underlay_mtu):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rackweave-bench-"))
+        self.directory()
         for name in ["g1", "g2"] + (["h1", "h2"] if self.hosts else []):
-            sh(f"ip netns add {ns(name)}")
-            ip(name, "link set lo up")
+            self.namespace(name)
             sysctl(name, ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0,
                    ipv4__ip_local_port_range="1024 65535", ipv4__tcp_tw_reuse=1,
                    ipv4__tcp_rmem="4096 131072 33554432", ipv4__tcp_wmem="4096 65536 33554432",
@@ -74,25 +29,13 @@ class Topology:
         if self.hosts:
             self.underlay(underlay_mtu)
         self.join(guest_mtu, underlay_mtu)
-        for _ in range(20):
-            if within("g1", f"ping -c1 -W1 {state.GUESTS[2]}", check=False).find(" 0% ") >= 0:
-                return
-        raise Failed(f"{self.name}: the guests do not reach each other{self.logs()}")
+        if not self.reaches():
+            raise Failed(f"the guests do not reach each other{self.logs()}")
 
-    def down(self):
-        for process in self.processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.processes = []
-        for name in ["g1", "g2", "h1", "h2"]:
-            subprocess.run(["ip", "netns", "del", ns(name)], capture_output=True)
-        if self.dir:
-            shutil.rmtree(self.dir, ignore_errors=True)
+    @staticmethod
+    def reaches():
+        """Whether one guest hears the other, within some seconds."""
+        return any(" 0% " in within("g1", f"ping -c1 -W1 {state.GUESTS[2]}", check=False) for _ in range(15))
 
     def underlay(self, mtu):
         sh(f"ip link add u0 netns {ns('h1')} mtu {mtu} type veth peer name u0 netns {ns('h2')} mtu {mtu}")
@@ -113,29 +56,6 @@ class Topology:
     def guest_address(self, node):
         ip(f"g{node}", f"addr replace {state.GUESTS[node]}/16 dev eth0")
         ip(f"g{node}", "link set eth0 up")
-
-    def start(self, host, command, log, **more):
-        with open(self.dir / log, "w") as out:
-            words = ["ip", "netns", "exec", ns(host), *map(str, command)]
-            process = subprocess.Popen(words, stdout=out, stderr=out, **more)
-        self.processes.append(process)
-        return process
-
-    def cpu(self):
-        """CPU seconds of the processes that move frames."""
-        total = 0
-        for process in self.processes:
-            try:
-                fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-                total += int(fields[11]) + int(fields[12])
-            except OSError:
-                pass
-        return total / os.sysconf("SC_CLK_TCK")
-
-    def logs(self):
-        texts = [f"\n--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-12:])
-                 for path in sorted(self.dir.glob("*.log"))]
-        return "".join(texts)
 
 
 class Direct(Topology):
@@ -215,7 +135,7 @@ class OvsConntrack(Topology):
         common = ["--no-chdir", "-vconsole:off", "-vsyslog:off"]
         database = [f"{here}/conf.db", f"--remote=punix:{here}/db.sock", f"--unixctl={here}/db.ctl"]
         self.start(host, ["ovsdb-server", *database, *common, f"--log-file={here}/db.log"], f"ovsdb{node}.log")
-        wait_for(here / "db.sock")
+        self.wait_until((here / "db.sock").exists)
         self.ctl(here, "--no-wait", "init")
         environment = {**os.environ, "OVS_RUNDIR": str(here)}
         switch = [f"unix:{here}/db.sock", f"--unixctl={here}/sw.ctl"]
@@ -240,6 +160,11 @@ class OvsConntrack(Topology):
         sh(["ovs-vsctl", f"--db=unix:{here}/db.sock", *words], env=environment)
 
 
+def tap(guest):
+    """A TAP that is `eth0` in a guest's namespace."""
+    return {"tap": {"name": "eth0", "netns": f"/run/netns/{ns(guest)}"}}
+
+
 class Ours(Topology):
     """Two sleds with 1,000 firewall rules and 10,000 mappings."""
 
@@ -248,22 +173,20 @@ class Ours(Topology):
     name = "ours"
 
     def join(self, guest_mtu, underlay_mtu):
+        self.sleds = {}
         for node in (1, 2):
-            here = self.dir / f"sled{node}"
-            here.mkdir()
-            device = {"tap": {"name": "eth0", "netns": f"/run/netns/{ns(f'g{node}')}"}}
-            host_state = state.host_state(node, guest_mtu, underlay_mtu, device)
-            (here / "host.json").write_text(json.dumps(host_state))
-            command = [TARGET / "rackweave", "sled", "run", "--host-state", here / "host.json", "--run-dir", here / "run",
-                       "--state-dir", here / "state", "--underlay", self.kind, "--poll", self.poll]
-            self.start(f"h{node}", command, f"sled{node}.log")
+            sled = Sled(self, f"h{node}", f"sled{node}", self.kind, self.poll)
+            self.sleds[node] = sled
+            sled.write(self.host_state(node, guest_mtu, underlay_mtu))
+            sled.start()
         for node in (1, 2):
-            wait_for(self.dir / f"sled{node}" / "run" / "sled.sock", self)
-            wait_until(lambda node=node: "eth0" in ip(f"g{node}", "link show", check=False), self)
+            self.wait_until(lambda node=node: "eth0" in ip(f"g{node}", "link show", check=False))
             self.guest_address(node)
-        for process in self.processes:
-            if process.poll() is not None:
-                raise Failed(f"a sled ended{self.logs()}")
+        self.alive()
+
+    @staticmethod
+    def host_state(node, guest_mtu, underlay_mtu):
+        return state.host_state(node, guest_mtu, underlay_mtu, tap(f"g{node}"))
 
     def guest_address(self, node):
         # As DHCP sets it: everything but the guest itself is behind the gateway.
@@ -293,18 +216,6 @@ class OursSpinning(Ours):
 
     poll = "spin"
     name = "ours-spin"
-
-
-def wait_for(path, topology=None):
-    wait_until(path.exists, topology)
-
-
-def wait_until(condition, topology=None):
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise Failed("it did not come up in 10 s" + (topology.logs() if topology else ""))
 
 
 ALL = {kind.name: kind for kind in (Direct, VxlanConntrack, OvsConntrack, Ours, OursUdp, OursBlocking, OursSpinning)}
