@@ -92,7 +92,7 @@ class Soak(Ours):
         ip(name, f"route replace default via {state.GATEWAY}")
         lost = []
         for node, address in state.GUESTS.items():
-            if " 0% " not in within(name, f"ping -q -c3 -i0.02 -W1 {address}", check=False):
+            if " 100% packet loss" in within(name, f"ping -q -c5 -i0.05 -W1 {address}", check=False):
                 lost.append(node)
         return lost
 

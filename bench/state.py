@@ -53,12 +53,15 @@ def mappings():
 
 
 def host_state(node, guest_mtu, underlay_mtu, device):
-    """The state of one sled; `device` is where its guest is."""
+    """The state of one sled; `device` is where its guest is.
+
+    An AZ's underlay MTU is 1,600 or more. Where the links carry less, it is the guests' MTU that keeps packets short.
+    """
     version = {"version": 1, "generation": 1}
     return {
         **version,
         "underlay": {"version": 1, "sled": sled(node), "src_mac": f"02:00:00:00:01:0{node}",
-                     "dst_mac": f"02:00:00:00:02:0{node}", "mtu": underlay_mtu},
+                     "dst_mac": f"02:00:00:00:02:0{node}", "mtu": max(underlay_mtu, 1600)},
         "boundary": {**version, "vni": 99, "mtu": 1500,
                      "groups": [{"address": f"{AZ}:ff10::1", "mac": "02:72:77:ff:00:01"}]},
         "vpcs": [{
