@@ -187,6 +187,7 @@ fn ports() -> Ports {
             }),
             running: true,
             attached: true,
+            fault: None,
             flows: 17,
             flow_limit: 65_536,
             out: Traffic {

@@ -43,6 +43,9 @@ pub struct PortInfo {
     pub running: bool,
     /// Whether a guest's device is joined to it.
     pub attached: bool,
+    /// Why no guest's device is joined to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// How many connections it has.
     pub flows: u64,
     /// How many it may have.
