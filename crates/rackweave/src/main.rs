@@ -1,7 +1,55 @@
 //! The one binary: `main` and the argument tree, nothing else.
 
+use std::io;
 use std::process::ExitCode;
 
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use rackweave_sled::cli::{self, SledArgs};
+
+/// The network of a rack: everything between a guest's virtual NIC and the customer's router.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rackweave",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Rackweave {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The host agent: runs it, asks it, changes it.
+    Sled(SledArgs),
+    /// Writes a completion script for a shell to standard output.
+    ///
+    /// Example: rackweave completion bash > /etc/bash_completion.d/rackweave
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match Rackweave::parse().command {
+        Command::Sled(args) => cli::main(args, rackweave_sled::run::run),
+        Command::Completion { shell } => {
+            let mut command = Rackweave::command();
+            clap_complete::generate(shell, &mut command, "rackweave", &mut io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_tree_holds_together() {
+        Rackweave::command().debug_assert();
+    }
 }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rackweave_api::sled::{PassedOver, UnderlayStatus};
 use rackweave_linux::clock;
+use rackweave_types::Instant;
 use rackweave_types::state::HostState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::agent::{self, AgentCounters, AgentState, Doors, Random};
+use crate::capture::Captures;
 use crate::config::{Config, Poll};
+use crate::control::{AgentCounts, Info};
 use crate::host::manage::private_dir;
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
 use crate::journal::Keep;
@@ -19,6 +23,7 @@ use crate::queue::Queue;
 use crate::queue::pipe::{self, Pipe};
 use crate::underlay::Wire;
 use crate::workers::{PollMode, WorkerSettings, Workers};
+use crate::{cli, control};
 
 /// Packets for the agent that wait at most, of all guests.
 const PUNTS: usize = 4096;
@@ -32,6 +37,7 @@ const COMMANDS: usize = 16;
 /// # Errors
 /// Why it cannot start. What goes wrong later is logged and mended, or costs one guest alone.
 pub fn run(config: &Config) -> anyhow::Result<()> {
+    let started = clock::now();
     config.check()?;
     for dir in [&config.run_dir, &config.state_dir] {
         private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -60,7 +66,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let (agent_state, state) = watch::channel(Arc::default());
-    let (counters, _counted) = watch::channel(AgentCounters::default());
+    let (counters, counted) = watch::channel(AgentCounters::default());
     let doors = Doors {
         inbox,
         injector: workers.clone(),
@@ -70,11 +76,21 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         clock: clock::now,
         random: Random::from_kernel()?,
     };
+    let context = control::Context {
+        workers: workers.clone(),
+        host: commands.clone(),
+        info: Arc::new(info(config, &wire, started)),
+        agent: AgentCounts::new(move || counted.borrow().named()),
+        stop: Arc::new(Notify::new()),
+        captures: Captures::default(),
+    };
     let served = runtime.block_on(async {
         tokio::spawn(agent::serve(doors));
         tokio::spawn(tell_agent(published, agent_state));
-        attend(commands).await
+        control::open_doors(config, &context).await?;
+        attend(commands, &context.stop).await
     });
+    drop(context);
     drop(runtime);
     let host = thread.join();
     let host = host.map_err(|_| anyhow::anyhow!("the host task panicked"))??;
@@ -100,19 +116,50 @@ async fn tell_agent(
 }
 
 /// Serves until it is told to end.
-async fn attend(commands: mpsc::Sender<HostCommand>) -> anyhow::Result<()> {
+async fn attend(commands: mpsc::Sender<HostCommand>, stop: &Notify) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    tell_manager(control::ready("forwarding"));
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&commands).await,
+            _ = hangup.recv() => {
+                tell_manager(control::reloading());
+                reload(&commands).await;
+                tell_manager(control::ready("forwarding"));
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = stop.notified() => break,
         }
     }
+    tell_manager(control::stopping());
     tracing::info!("the sled ends; its ports are kept");
     Ok(())
+}
+
+/// The service manager may be gone; the sled goes on.
+fn tell_manager(told: std::io::Result<()>) {
+    if let Err(error) = told {
+        tracing::warn!(%error, "the service manager does not listen");
+    }
+}
+
+/// What the control socket says of the sled all its life.
+fn info(config: &Config, wire: &Wire, started: Instant) -> Info {
+    let passed_over = wire.passed_over.iter().map(|(kind, why)| PassedOver {
+        kind: kind.to_string(),
+        why: why.clone(),
+    });
+    Info {
+        program: cli::program(),
+        started,
+        underlay: UnderlayStatus {
+            kind: wire.kind.to_string(),
+            passed_over: passed_over.collect(),
+        },
+        cpus: config.cpus.clone(),
+    }
 }
 
 /// Has the host-state file read again; the host task says what became of it.

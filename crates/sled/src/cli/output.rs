@@ -1,0 +1,184 @@
+//! The one place where the command writes, and what it says when it fails.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use rackweave_api::local::{ApiError, ClientError};
+use serde::Serialize;
+
+/// What went wrong: what, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) what: String,
+    pub(super) cause: Option<String>,
+    pub(super) next: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            cause: None,
+            next: None,
+        }
+    }
+
+    pub(super) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(super) fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// Says so on standard error.
+    pub(super) fn tell(&self) -> ExitCode {
+        // Nobody is left to be told where even that fails.
+        let _told = writeln!(io::stderr(), "{self}");
+        ExitCode::FAILURE
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        for (name, text) in [("cause", &self.cause), ("next", &self.next)] {
+            if let Some(text) = text {
+                let text = text.replace('\n', "\n         ");
+                write!(f, "\n  {name:<5}: {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self {
+            what: error.what,
+            cause: error.cause,
+            next: error.next,
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Api(error) => error.into(),
+            ClientError::Connect { path, error } => unreachable(&path, &error),
+            other => {
+                let cause = std::error::Error::source(&other).map(ToString::to_string);
+                Self {
+                    what: other.to_string(),
+                    cause,
+                    next: Some(
+                        "see whether it still runs: `systemctl status rackweave-sled`".to_owned(),
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Nobody answers on the socket.
+fn unreachable(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::new(format!("cannot talk to the sled on {}", path.display()));
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => failure
+            .cause("no sled runs with this run directory")
+            .next("start it: `systemctl start rackweave-sled` or `rackweave sled run`; another run directory: --run-dir"),
+        io::ErrorKind::PermissionDenied => failure
+            .cause("you may not open the socket")
+            .next("be root, or a member of the group that [control] of the sled's configuration names"),
+        _ => failure.cause(error.to_string()),
+    }
+}
+
+/// How replies are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Output {
+    json: bool,
+    /// Whether a terminal reads it that wants to see more than letters.
+    pub(super) bold: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json,
+            bold: !plain && io::stdout().is_terminal(),
+        }
+    }
+
+    /// Shows a reply: as JSON, or as `text` makes it for people.
+    pub(super) fn show<T: Serialize>(
+        self,
+        reply: &T,
+        text: impl FnOnce(&T, bool) -> String,
+    ) -> Result<(), Failure> {
+        let text = if self.json {
+            let json = serde_json::to_string_pretty(reply);
+            json.map_err(|error| {
+                Failure::new("the reply cannot be written").cause(error.to_string())
+            })? + "\n"
+        } else {
+            text(reply, self.bold)
+        };
+        written(write_all(text.as_bytes()))
+    }
+}
+
+/// Writes to standard output; whoever reads it may have enough.
+pub(super) fn write_all(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// A reader that has had enough is no failure.
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new("cannot write").cause(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rackweave_api::local::Code;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_why_and_what_to_do() {
+        let error = ApiError::new(Code::NotFound, "no port is called `web`")
+            .cause("one\ntwo")
+            .next("`rackweave sled ports` lists them");
+        assert_eq!(
+            Failure::from(error).to_string(),
+            "error: no port is called `web`\n  cause: one\n         two\n  next : `rackweave sled ports` lists them"
+        );
+    }
+
+    #[test]
+    fn a_sled_that_does_not_run_is_told_with_how_to_start_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sled.sock");
+        let error = rackweave_api::local::Client::connect(&path, "sled", "test").unwrap_err();
+        let failure = Failure::from(error);
+        assert!(
+            failure
+                .next
+                .unwrap()
+                .contains("systemctl start rackweave-sled")
+        );
+    }
+}
