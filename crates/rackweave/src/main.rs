@@ -26,7 +26,7 @@ enum Command {
     Sled(SledArgs),
     /// Writes a completion script for a shell to standard output.
     ///
-    /// Example: rackweave completion bash > /etc/bash_completion.d/rackweave
+    /// Example: `rackweave completion bash > /etc/bash_completion.d/rackweave`
     Completion {
         /// The shell.
         shell: Shell,

@@ -39,7 +39,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub(crate) use conversation::Outbox;
 pub use doors::open_doors;
-pub use listen::{ListenError, listen};
+pub use listen::{ListenError, admit, listen};
 pub(crate) use names::{device_label, instance_label, title};
 pub use notify::{Watchdog, ready, reloading, stopping};
 pub(crate) use packet::{from_hex as octets_of, protocol};

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{Context, Watchdog, listen, serve};
+use super::{Context, Watchdog, admit, listen, serve};
 use crate::config::Config;
 use crate::metrics::{self, Listener};
 
@@ -13,6 +13,9 @@ use crate::metrics::{self, Listener};
 /// Where a socket cannot be made.
 pub async fn open_doors(config: &Config, context: &Context) -> anyhow::Result<()> {
     let group = config.control.group.as_deref();
+    if let Some(group) = group {
+        admit(&config.run_dir, group)?;
+    }
     let control = listen(&config.control_socket(), group)?;
     tokio::spawn(serve(control, context.clone()));
     if let Some(address) = config.metrics.listen {

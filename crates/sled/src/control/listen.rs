@@ -39,6 +39,30 @@ pub enum ListenError {
     },
 }
 
+/// Lets a group through a directory to the sockets in it.
+///
+/// # Errors
+/// Where the group is not known, or the system refuses.
+pub fn admit(dir: &Path, group: &str) -> Result<(), ListenError> {
+    let gid = group_id(group, dir)?;
+    chown(dir, None, Some(gid)).map_err(|source| ListenError::Io {
+        path: dir.to_owned(),
+        source,
+    })
+}
+
+/// The number of a group, for the socket or directory at `path`.
+fn group_id(group: &str, path: &Path) -> Result<u32, ListenError> {
+    let found = Group::from_name(group).map_err(|errno| ListenError::Io {
+        path: path.to_owned(),
+        source: errno.into(),
+    })?;
+    let unknown = || ListenError::Group {
+        group: group.to_owned(),
+    };
+    Ok(found.ok_or_else(unknown)?.gid.as_raw())
+}
+
 /// Makes the control socket, for root and for a group. What a sled before left there is replaced.
 ///
 /// It appears under its name with its final owner and mode.
@@ -50,16 +74,7 @@ pub fn listen(path: &Path, group: Option<&str>) -> Result<UnixListener, ListenEr
         path: path.to_owned(),
         source,
     };
-    let gid = match group {
-        None => None,
-        Some(name) => {
-            let unknown = || ListenError::Group {
-                group: name.to_owned(),
-            };
-            let found = Group::from_name(name).map_err(|errno| failed(errno.into()))?;
-            Some(found.ok_or_else(unknown)?.gid.as_raw())
-        }
-    };
+    let gid = group.map(|name| group_id(name, path)).transpose()?;
     if UnixStream::connect(path).is_ok() {
         return Err(ListenError::Taken {
             path: path.to_owned(),

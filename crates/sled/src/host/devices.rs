@@ -26,8 +26,8 @@ pub struct MachineDevices {
 #[derive(Debug)]
 enum Opened {
     Tap(Tap),
-    /// Listens until it is dropped.
-    VhostUser(#[expect(dead_code, reason = "it listens as long as it lives")] vhost_user::Device),
+    /// It listens until it is dropped.
+    VhostUser(vhost_user::Device),
     System,
 }
 
@@ -96,7 +96,11 @@ impl Devices for MachineDevices {
                     tracing::warn!(port = %id, error = told(&error), "the device stays behind");
                 }
             }
-            Some(Opened::VhostUser(_)) | None => {}
+            Some(Opened::VhostUser(device)) => {
+                let status = device.status();
+                tracing::debug!(port = %id, connections = status.connections, "device closed");
+            }
+            None => {}
         }
     }
 }
