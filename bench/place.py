@@ -13,7 +13,8 @@ import time
 from janitor import JANITOR
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+# What is soaked may be a debug build; what is measured may not.
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get("BENCH_PROFILE", "release")
 PREFIX = f"rwb{os.getpid()}-"
 COUNT = itertools.count()
 

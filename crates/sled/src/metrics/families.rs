@@ -324,6 +324,21 @@ fn workers(gathered: &Gathered) -> Vec<Family> {
             each(|worker| vec![(Labels::new(), Value::Count(worker.totals.punted))]),
         ),
         counter(
+            "worker_engine_dropped_frames",
+            "Frames that the engine dropped; `port_dropped_packets` says why.",
+            each(|worker| vec![(Labels::new(), Value::Count(worker.totals.engine_drops))]),
+        ),
+        counter(
+            "worker_refused_frames",
+            "Resets and ICMP errors sent in the place of dropped frames.",
+            each(|worker| vec![(Labels::new(), Value::Count(worker.totals.refusals))]),
+        ),
+        counter(
+            "worker_thawed_frames",
+            "Frames for the agent that came with a port's kept state.",
+            each(|worker| vec![(Labels::new(), Value::Count(worker.totals.thawed))]),
+        ),
+        counter(
             "worker_dropped_frames",
             "Frames that a worker lost itself, by reason.",
             each(|worker| {
