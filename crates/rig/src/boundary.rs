@@ -347,4 +347,45 @@ mod tests {
         datagram.extend([0; ETHERNET_LEN]);
         assert_eq!(open(&datagram).unwrap().mss, Some(1460));
     }
+
+    /// An echo request from a guest's external address, with the sequence number 1 and the checksums right.
+    const ECHO: [u8; 28] = [
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0x8e, 0xa5, 198, 51, 100, 7, 192, 0, 2, 1, // IPv4
+        8, 0, 0xb7, 0xfe, 0x40, 0, 0, 1, // ICMP
+    ];
+
+    #[test]
+    fn an_echo_goes_out_and_its_answer_comes_in() {
+        if !crate::may_run("an_echo_goes_out_and_its_answer_comes_in") {
+            return;
+        }
+        let site = Site::new().unwrap();
+        let mac = MacAddr::new([0x02, 0x72, 0x77, 0, 0, 1]);
+        let sled = crate::site::end_point(0).unwrap();
+        let holder = Holder {
+            outside: "198.51.100.7".parse().unwrap(),
+            ports: Some(PortRange::new(16_384, 17_407).unwrap()),
+            sled,
+            mac,
+        };
+        let boundary = Boundary::start(&site, vec![holder]).unwrap();
+        let at = (sled, reserved::GENEVE_PORT);
+        let socket = site.sleds[0]
+            .enter(|| UdpSocket::bind(at))
+            .unwrap()
+            .unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let request = wrap(&ECHO, BOUNDARY_MAC, [8, 0]);
+        let mut answer = [0; 1500];
+        crate::wait_until(crate::SHORT, "the answer", || {
+            socket.send_to(&request, (BOUNDARY, reserved::GENEVE_PORT))?;
+            Ok(socket.recv(&mut answer)? == request.len())
+        })
+        .unwrap();
+        let inner = open(&answer[..request.len()]).unwrap().packet;
+        assert_eq!(inner[12..20], [192, 0, 2, 1, 198, 51, 100, 7]);
+        assert_eq!(inner[20], 0, "an echo reply");
+        assert_eq!(answer[12..18], mac.octets());
+        drop(boundary);
+    }
 }
