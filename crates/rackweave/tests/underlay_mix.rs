@@ -47,7 +47,7 @@ fn large_segments_arrive_large(lab: &Lab) -> Result<()> {
 
 /// Octets sent over a link.
 fn sent(namespace: &Namespace, link: &str) -> Result<u64> {
-    let said = namespace.enter(|| fs::read_to_string("/proc/net/dev"))??;
+    let said = namespace.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))??;
     let line = said
         .lines()
         .find_map(|line| line.trim().strip_prefix(&format!("{link}:")));

@@ -71,16 +71,19 @@ impl Guest {
         self.namespace.ip(&format!("link set dev {GUEST_LINK} up"))
     }
 
-    /// Sets its link up and gives it its addresses, as its own administrator would without DHCP.
+    /// Sets its link up and gives it its addresses, as its own administrator would without DHCP and advertisements.
     ///
     /// # Errors
     /// Where it has no link.
     pub fn configure(&self) -> Result<()> {
         let (v4, v6, gateway) = (self.v4(), self.v6(), reserved::GATEWAY_V6);
+        // An address that the kernel has made by then would keep its /64 and be on a link with all of it.
+        let advertised = format!("ipv6/conf/{GUEST_LINK}/accept_ra");
+        self.namespace.sysctl(&advertised, "0")?;
         self.up()?;
         self.namespace.ip(&format!(
             "address add {v4}/32 dev {GUEST_LINK}\n\
-             address replace {v6}/128 dev {GUEST_LINK} nodad\n\
+             address add {v6}/128 dev {GUEST_LINK} nodad\n\
              route add default via {} dev {GUEST_LINK} onlink\n\
              route add default via {gateway} dev {GUEST_LINK} metric 10\n",
             self.gateway()
@@ -152,7 +155,12 @@ impl Guest {
         ];
         let files = ["-lf", &leases, "-pf", &pid, GUEST_LINK];
         self.namespace.must(&[&words[..], &files].concat())?;
-        let process = fs::read_to_string(&pid).context("dhclient left no process id")?;
+        // It writes its process id after the one that was started has ended.
+        let mut process = String::new();
+        wait_until(SHORT, "dhclient has a process id", || {
+            process = fs::read_to_string(&pid)?;
+            Ok(process.ends_with('\n'))
+        })?;
         self.namespace.must(&["kill", process.trim()])?;
         self.lease()
     }
