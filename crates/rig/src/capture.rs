@@ -27,7 +27,15 @@ impl Capture {
         let (file, log) = (folder.path().join("pcap"), folder.path().join("log"));
         let file = file.display().to_string();
         let words = [
-            "tcpdump", "-Z", "root", "-nn", "-U", "-s", "160", "-B", "8192",
+            "tcpdump",
+            "-Z",
+            "root",
+            "-nn",
+            "--immediate-mode",
+            "-s",
+            "160",
+            "-B",
+            "8192",
         ];
         let rest = ["-i", link, "-w", &file, filter];
         let daemon = namespace.start(&[&words[..], &rest].concat(), &[], &log)?;

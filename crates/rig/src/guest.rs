@@ -77,9 +77,16 @@ impl Guest {
     /// Where it has no link.
     pub fn configure(&self) -> Result<()> {
         let (v4, v6, gateway) = (self.v4(), self.v6(), reserved::GATEWAY_V6);
-        // An address that the kernel has made by then would keep its /64 and be on a link with all of it.
-        let advertised = format!("ipv6/conf/{GUEST_LINK}/accept_ra");
-        self.namespace.sysctl(&advertised, "0")?;
+        // What the kernel has made of advertisements by now goes away: it would keep its /64, and take all of that for
+        // its neighbours.
+        for (key, value) in [
+            ("accept_ra", "0"),
+            ("disable_ipv6", "1"),
+            ("disable_ipv6", "0"),
+        ] {
+            let key = format!("ipv6/conf/{GUEST_LINK}/{key}");
+            self.namespace.sysctl(&key, value)?;
+        }
         self.up()?;
         self.namespace.ip(&format!(
             "address add {v4}/32 dev {GUEST_LINK}\n\
