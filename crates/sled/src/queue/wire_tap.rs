@@ -4,9 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rackweave_engine::Frame;
+use rackweave_engine::frame::Checksum;
 use rackweave_engine::parse::parse_outer;
-use rackweave_engine::segment::TunnelEnds;
+use rackweave_engine::segment::{TunnelEnds, finish_checksum};
 use rackweave_linux::tap::{FRAME_MAX, TapQueue};
+use rackweave_types::Direction;
 use rackweave_wire::virtio_net::NetHeader;
 
 use super::joined::Joined;
@@ -25,6 +27,8 @@ pub struct WireTap {
     joined: Joined,
     /// What the next frame is read into.
     room: Frame,
+    /// Where a checksum is finished.
+    scratch: Frame,
     losses: Losses,
 }
 
@@ -36,6 +40,7 @@ impl WireTap {
             queue,
             joined: Joined::new(),
             room: Frame::with_capacity(FRAME_MAX),
+            scratch: Frame::with_capacity(FRAME_MAX),
             losses: Losses::default(),
         }
     }
@@ -79,6 +84,19 @@ impl Queue for WireTap {
     }
 
     fn send(&mut self, frame: &Frame) -> Sent {
+        let mut frame = frame;
+        // A small frame reaches plain sockets as it is, and says nothing of a checksum that is not finished: only large
+        // ones do, by their segment size.
+        let unfinished = matches!(frame.offload.checksum, Checksum::Partial { .. });
+        if unfinished && frame.offload.segment.is_none() {
+            self.scratch.fill(frame.bytes());
+            self.scratch.offload = frame.offload;
+            if finish_checksum(Direction::Out, &mut self.scratch).is_err() {
+                self.losses.unsendable += 1;
+                return Sent::Unsendable;
+            }
+            frame = &self.scratch;
+        }
         if self.queue.send(&offload::for_wire(frame), frame.bytes()) {
             Sent::Taken
         } else {
@@ -102,7 +120,7 @@ impl Queue for WireTap {
         let tap = self.queue.losses();
         Losses {
             full: tap.full + tap.down,
-            unsendable: tap.refused,
+            unsendable: tap.refused + self.losses.unsendable,
             malformed: self.losses.malformed + tap.malformed,
             truncated: tap.truncated,
             overflow: 0,
