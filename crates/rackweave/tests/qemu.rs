@@ -71,7 +71,10 @@ fn machines(lab: &mut Lab, devices: &[Device; 2]) -> Result<()> {
 
 /// A file of 100 MB that no two parts of are the same.
 fn large_file(server: &mut Machine, client: &mut Machine, addr: &str) -> Result<()> {
-    server.must("seq 20000000 | head -c 100000000 > /www/large")?;
+    server.must("head -c 1000000 /dev/urandom > /part")?;
+    server.must(
+        "for i in $(seq 101); do cat /part; echo $i; done | head -c 100000000 > /www/large",
+    )?;
     let right = server.must("sha256sum < /www/large")?;
     let fetched = client.must(&format!("wget -q -O - http://{addr}/large | sha256sum"))?;
     ensure!(right == fetched, "sent {right}, received {fetched}");
@@ -128,7 +131,12 @@ fn cloud_init_finds_its_data_source() -> Result<()> {
 fn cloud_guest(device: &Device) -> Result<()> {
     let mut guest = CloudGuest::boot(device)?;
     let machine = guest.machine();
-    let source = machine.must("cat /run/cloud-init/result.json /var/lib/cloud/data/*.json")?;
+    let done = what_cloud_init_did(machine);
+    done.with_context(|| machine.console())
+}
+
+fn what_cloud_init_did(machine: &mut Machine) -> Result<()> {
+    let source = machine.must("cat /var/lib/cloud/data/status.json")?;
     ensure!(source.contains("DataSourceEc2"), "{source}");
     let name = machine.must("hostname")?;
     ensure!(name.trim() == "test", "{name}");
