@@ -24,7 +24,7 @@ fn wrong_states(lab: &Lab) -> Result<()> {
     let good = fs::read_to_string(sled.state())?;
     for (from, to, field) in [
         ("\"mtu\": 9000", "\"mtu\": 90", "underlay"),
-        ("\"slot\": 0", "\"slott\": 0", "slott"),
+        ("\"slot\": 0", "\"slot\": 0, \"slott\": 0", "slott"),
         ("\"vni\": 4096", "\"vni\": \"none\"", "vni"),
         ("\"router\": 1", "\"router\": 77", "router"),
         ("10.0.1.5\"", "10.9.9.9\"", "addresses"),
