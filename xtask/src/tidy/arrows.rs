@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["types", "wire", "engine", "vpc", "guest", "linux", "api"],
     ),
     ("rackweave", &["sled"]),
-    ("rig", &["types", "linux"]),
+    ("rig", &["types"]),
     ("xtask", &[]),
 ];
 
