@@ -20,8 +20,6 @@ const EXPIRE_AWAKE: Duration = Duration::from_millis(5);
 const EXPIRE_ASLEEP: Duration = Duration::from_millis(100);
 /// How often guests that were silent are looked after while there is traffic.
 const LISTEN_EVERY: Duration = Duration::from_micros(50);
-/// A round that finds nothing takes a few microseconds; when one took so long, somebody else had the processor.
-const INTERRUPTED: Duration = Duration::from_micros(25);
 /// File descriptors that one wait tells of.
 const EVENTS: usize = 64;
 
@@ -117,9 +115,6 @@ impl Drive {
     fn turn(&mut self) -> Next {
         let worked = self.worker.round();
         let now = self.worker.now;
-        if self.spent_on == Spent::Spinning && now.since(self.since) >= INTERRUPTED {
-            self.spin.wanted();
-        }
         self.spend(now);
         self.spent_on = if worked {
             self.last_work = now;

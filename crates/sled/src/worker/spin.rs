@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::workers::PollMode;
 
-/// The longest look in adaptive mode. Waking up costs some 10 to 30 µs, and who looks takes a processor from others.
-const MAX: Duration = Duration::from_micros(50);
+/// The longest look in adaptive mode. Waking up costs some 10 to 50 µs, and who looks and finds nothing yields the
+/// processor after each round; so looking costs others little, and sleeping between two frames of a conversation costs
+/// the conversation much.
+const MAX: Duration = Duration::from_micros(200);
 /// The shortest look that there is.
 const MIN: Duration = Duration::from_micros(5);
 
@@ -32,13 +34,6 @@ impl SpinBudget {
     /// How long to look now.
     pub(super) const fn get(self) -> Duration {
         self.budget
-    }
-
-    /// Somebody else needs the processor: looking would take it from who is to bring the frames.
-    pub(super) fn wanted(&mut self) {
-        if self.mode == PollMode::Adaptive {
-            self.budget = Duration::ZERO;
-        }
     }
 
     /// The worker slept for so long, until there was something to do.
@@ -73,8 +68,6 @@ mod tests {
         assert_eq!(budget.get(), Duration::ZERO);
         budget.slept(MAX);
         assert_eq!(budget.get(), MIN);
-        budget.wanted();
-        assert_eq!(budget.get(), Duration::ZERO);
     }
 
     #[test]
@@ -86,7 +79,6 @@ mod tests {
             let mut budget = SpinBudget::new(mode);
             budget.slept(Duration::from_micros(1));
             budget.slept(Duration::from_secs(1));
-            budget.wanted();
             assert_eq!(budget.get(), looks);
         }
     }
