@@ -8,6 +8,7 @@ mod joined;
 pub(crate) mod memory;
 mod offload;
 pub mod pipe;
+mod read;
 pub mod wire_tap;
 pub mod wire_udp;
 pub mod wire_vhost;

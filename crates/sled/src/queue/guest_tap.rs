@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rackweave_engine::Frame;
 use rackweave_guest::tap::TapQueue;
-use rackweave_guest::{self as guest, MAX_FRAME, Offloads, Received};
+use rackweave_guest::{self as guest, Offloads};
 use rackweave_wire::virtio_net::NetHeader;
 
 use super::fit::send_fitting;
+use super::read::read_frames;
 use super::{Losses, Queue, Sent, offload};
 
 /// One queue of a guest's TAP device.
@@ -35,25 +36,11 @@ impl GuestTap {
 
 impl Queue for GuestTap {
     fn receive(&mut self, frames: &mut [Frame]) -> io::Result<usize> {
-        let mut count = 0;
-        // What is refused counts too, or a guest that sends nothing else would hold the worker.
-        for _ in 0..frames.len() {
-            let frame = &mut frames[count];
-            let mut header = NetHeader::default();
-            match self
-                .queue
-                .receive(&mut header, frame.resize_for_overwrite(MAX_FRAME))?
-            {
-                Received::Empty => break,
-                Received::Refused(_) => {}
-                Received::Frame { len } => {
-                    frame.truncate(len);
-                    frame.offload = offload::of_guest(&header);
-                    count += 1;
-                }
-            }
-        }
-        Ok(count)
+        read_frames(
+            frames,
+            |header, room| self.queue.receive(header, room),
+            |header| Some(offload::of_guest(header)),
+        )
     }
 
     fn send(&mut self, frame: &Frame) -> Sent {

@@ -4,12 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rackweave_engine::Frame;
-use rackweave_engine::frame::Offload;
 use rackweave_guest::vhost_user::VhostQueue;
-use rackweave_guest::{MAX_FRAME, Received};
 use rackweave_wire::virtio_net::NetHeader;
 
 use super::fit::send_fitting;
+use super::read::read_frames;
 use super::{Losses, Queue, Sent, offload};
 
 /// One queue pair of a guest's vhost-user device.
@@ -34,9 +33,11 @@ impl GuestVhost {
 
 impl Queue for GuestVhost {
     fn receive(&mut self, frames: &mut [Frame]) -> io::Result<usize> {
-        Ok(receive(&mut self.queue, frames, |header| {
-            Some(offload::of_guest(header))
-        }))
+        read_frames(
+            frames,
+            |header, room| Ok(self.queue.receive(header, room)),
+            |header| Some(offload::of_guest(header)),
+        )
     }
 
     fn send(&mut self, frame: &Frame) -> Sent {
@@ -67,31 +68,4 @@ impl Queue for GuestVhost {
     fn losses(&self) -> Losses {
         self.losses.with_claims(&self.queue.claims())
     }
-}
-
-/// Reads frames of a vhost-user device; those for which `offload` knows none are passed over. How many there are.
-///
-/// What is refused counts as a frame's work, or a guest that never sends anything else would hold the worker.
-pub(super) fn receive(
-    queue: &mut VhostQueue,
-    frames: &mut [Frame],
-    mut offload: impl FnMut(&NetHeader) -> Option<Offload>,
-) -> usize {
-    let mut count = 0;
-    for _ in 0..frames.len() {
-        let frame = &mut frames[count];
-        let mut header = NetHeader::default();
-        match queue.receive(&mut header, frame.resize_for_overwrite(MAX_FRAME)) {
-            Received::Empty => break,
-            Received::Refused(_) => {}
-            Received::Frame { len } => {
-                frame.truncate(len);
-                if let Some(offload) = offload(&header) {
-                    frame.offload = offload;
-                    count += 1;
-                }
-            }
-        }
-    }
-    count
 }

@@ -9,8 +9,8 @@ use rackweave_engine::{Direction, Frame};
 use rackweave_guest::vhost_user::VhostQueue;
 use rackweave_wire::virtio_net::NetHeader;
 
-use super::guest_vhost::receive;
 use super::offload::Arrived;
+use super::read::read_frames;
 use super::{Losses, Queue, Sent, offload};
 
 /// Ethernet, IPv6 and UDP: what the cutting leaves out.
@@ -85,16 +85,18 @@ impl WireVhost {
 impl Queue for WireVhost {
     fn receive(&mut self, frames: &mut [Frame]) -> io::Result<usize> {
         let losses = &mut self.losses;
-        Ok(receive(&mut self.queue, frames, |header| {
-            match offload::of_wire(header) {
+        read_frames(
+            frames,
+            |header, room| Ok(self.queue.receive(header, room)),
+            |header| match offload::of_wire(header) {
                 Arrived::Frame(offload) => Some(offload),
                 // Nobody is told that we would take such frames.
                 Arrived::Train(_) | Arrived::Foreign => {
                     losses.malformed += 1;
                     None
                 }
-            }
-        }))
+            },
+        )
     }
 
     fn send(&mut self, frame: &Frame) -> Sent {
