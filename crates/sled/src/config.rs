@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::workers::PollMode;
+
 /// What `rackweave sled run` is told; every field has a default, so an empty file is a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,7 +26,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<Vec<usize>>,
     /// How workers wait.
-    pub poll: Poll,
+    pub poll: PollMode,
     /// How the sled reaches others.
     pub underlay: UnderlayConfig,
     /// Where counters are read.
@@ -41,25 +43,12 @@ impl Default for Config {
             host_state: None,
             workers: 1,
             cpus: None,
-            poll: Poll::default(),
+            poll: PollMode::default(),
             underlay: UnderlayConfig::default(),
             metrics: MetricsConfig::default(),
             control: ControlConfig::default(),
         }
     }
-}
-
-/// How workers wait for packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Poll {
-    /// They spin as long as that pays off, and then sleep.
-    #[default]
-    Adaptive,
-    /// They never sleep: least delay, a processor each.
-    Spin,
-    /// They sleep whenever there is nothing.
-    Block,
 }
 
 /// How the sled reaches others.

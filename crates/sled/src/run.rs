@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::agent::{self, AgentCounters, AgentState, Doors, Random};
 use crate::capture::Captures;
-use crate::config::{Config, Poll};
+use crate::config::Config;
 use crate::control::{AgentCounts, Info};
 use crate::host::manage::private_dir;
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
@@ -22,7 +22,7 @@ use crate::lock::Lock;
 use crate::queue::Queue;
 use crate::queue::pipe::{self, Pipe};
 use crate::underlay::Wire;
-use crate::workers::{PollMode, WorkerSettings, Workers};
+use crate::workers::{WorkerSettings, Workers};
 use crate::{cli, control};
 
 /// Packets for the agent that wait at most, of all guests.
@@ -202,11 +202,7 @@ fn worker_settings(config: &Config, state: &HostState) -> WorkerSettings {
     WorkerSettings {
         count: config.workers,
         cpus: config.cpus.clone(),
-        poll: match config.poll {
-            Poll::Adaptive => PollMode::Adaptive,
-            Poll::Spin => PollMode::Spin,
-            Poll::Block => PollMode::Block,
-        },
+        poll: config.poll,
         sled: state.underlay.sled,
     }
 }

@@ -17,7 +17,18 @@ use crate::worker::{Drive, Job, Mailbox, Worker};
 const INBOX: usize = 64;
 
 /// How a worker waits for frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum PollMode {
     /// Looks for a short while, as long as that pays, and then sleeps in the kernel.
     #[default]

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::log::{self, LogFormat};
 use super::output::Failure;
-use crate::config::{Config, ConfigFileError, Poll, UnderlayKind};
+use crate::config::{Config, ConfigFileError, UnderlayKind};
+use crate::workers::PollMode;
 
 /// The configuration that is read where none is named and this one is there.
 const CONFIG: &str = "/etc/rackweave/sled.toml";
@@ -36,7 +37,7 @@ pub struct RunArgs {
     workers: Option<u16>,
     /// How workers wait.
     #[arg(long, value_name = "MODE")]
-    poll: Option<Poll>,
+    poll: Option<PollMode>,
     /// Where counters are read over HTTP: a loopback address with port, or the path of a unix socket.
     #[arg(long, value_name = "ADDRESS|PATH")]
     metrics: Option<String>,
@@ -149,7 +150,7 @@ mod tests {
             path.display()
         );
         let config = config(&line).unwrap();
-        assert_eq!((config.workers, config.poll), (2, Poll::Spin));
+        assert_eq!((config.workers, config.poll), (2, PollMode::Spin));
         assert_eq!(config.underlay.kind, UnderlayKind::Tap);
         assert_eq!(config.underlay.tap, "up0");
         assert_eq!(config.control_socket(), Path::new("/r/sled.sock"));

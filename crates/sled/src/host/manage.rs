@@ -190,10 +190,9 @@ impl Host {
     fn change(&mut self, new: Compiled) -> Result<Applied, HostErrors> {
         let first = self.applied.is_none();
         let steps = steps(self.applied.as_ref(), &new);
-        let made = self.make(&steps, &new)?;
+        let mut made = self.make(&steps, &new)?;
         let joints = joints(&new.state);
         let mut installs = Vec::new();
-        let mut made = made;
         for step in &steps {
             match *step {
                 Step::Remove(id) => self.remove(id),
