@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{self, PURE};
+use crate::workspace::{self, NO_STD};
 
 /// The libraries below `std`; the rest of a system root is `std` and what it is made of.
 const BELOW_STD: [&str; 3] = ["libcore-", "liballoc-", "libcompiler_builtins-"];
@@ -20,7 +20,7 @@ const BELOW_STD: [&str; 3] = ["libcore-", "liballoc-", "libcompiler_builtins-"];
 pub(crate) fn run() -> Result<ExitCode> {
     let root = SystemRoot::create(&workspace::metadata()?.target_directory.join("no-std"))?;
     root.build_pure()?;
-    eprintln!("no-std: {} need no std", PURE.join(", "));
+    eprintln!("no-std: {} need no std", NO_STD.join(", "));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,7 +58,7 @@ impl SystemRoot {
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--quiet", "--lib", "--target", &workspace::host()]);
         cargo.arg("--target-dir").arg(self.folder.join("target"));
-        for name in PURE {
+        for name in NO_STD {
             cargo.args(["--package", &format!("rackweave-{name}")]);
         }
         // Flags reach what is built for a named target only, so proc macros keep their `std`.

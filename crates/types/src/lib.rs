@@ -20,6 +20,7 @@ mod port_range;
 mod prefix;
 mod rate;
 pub mod reserved;
+mod role;
 pub mod state;
 mod text;
 mod vlan;
@@ -35,8 +36,10 @@ pub use mtu::{Mtu, MtuError};
 pub use port_id::{ParsePortIdError, PortId};
 pub use port_range::{PortRange, PortRangeError};
 pub use prefix::{
-    AzPrefix, NodePrefix, PrefixError, RackPrefix, ServiceError, ServicePrefix, ServiceRole,
+    AzPrefix, BootstrapPrefix, NodePrefix, PrefixError, RackPrefix, ServiceError, ServicePrefix,
+    ServiceRole,
 };
 pub use rate::{BytesPerSecond, PacketsPerSecond, ParseRateError};
+pub use role::{ParseRoleError, Role};
 pub use vlan::{Vlan, VlanError};
 pub use vni::{ParseVniError, Vni, VniOutOfRange};

@@ -2,16 +2,22 @@
 
 use super::finding::Finding;
 use super::tree::Tree;
+use crate::workspace::NO_STD;
 
 const RULE: &str = "pure";
-const ATTRIBUTES: [&str; 2] = ["#![no_std]", "#![forbid(unsafe_code)]"];
+const FORBIDS_UNSAFE: &str = "#![forbid(unsafe_code)]";
+const WITHOUT_STD: &str = "#![no_std]";
 
 /// Finds pure crates that could use `std` or unsafe code.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in tree.packages.iter().filter(|package| package.is_pure()) {
         let root = format!("{}/src/lib.rs", package.folder);
-        for attribute in ATTRIBUTES {
+        let no_std = NO_STD.contains(&package.short_name());
+        let attributes = [FORBIDS_UNSAFE]
+            .into_iter()
+            .chain(no_std.then_some(WITHOUT_STD));
+        for attribute in attributes {
             if !tree
                 .text(&root)
                 .lines()

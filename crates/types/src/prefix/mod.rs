@@ -8,11 +8,13 @@
 //! ```
 
 mod az;
+mod bootstrap;
 mod node;
 mod rack;
 mod service;
 
 pub use az::AzPrefix;
+pub use bootstrap::BootstrapPrefix;
 pub use node::NodePrefix;
 pub use rack::RackPrefix;
 pub use service::{ServiceError, ServicePrefix, ServiceRole};
@@ -45,6 +47,8 @@ pub enum PrefixError {
     Rack(u8),
     /// The node octet is 00 or ff.
     Node(u8),
+    /// The prefix is not within `fdb0::/16`, the bootstrap network's.
+    NotBootstrap,
 }
 
 impl fmt::Display for PrefixError {
@@ -59,6 +63,7 @@ impl fmt::Display for PrefixError {
             Self::HoldsMetadata => f.write_str("the prefix holds the metadata address of guests"),
             Self::Rack(number) => write!(f, "no rack has the number {number:02x}"),
             Self::Node(number) => write!(f, "no node has the number {number:02x}"),
+            Self::NotBootstrap => f.write_str("the prefix is not within fdb0::/16"),
         }
     }
 }

@@ -1,0 +1,1 @@
+//! What every daemon has: log, lock, control socket, counters, and the manners of its command line.

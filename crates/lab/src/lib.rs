@@ -1,0 +1,1 @@
+//! A rack on one machine.

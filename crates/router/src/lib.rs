@@ -1,0 +1,1 @@
+//! The routing daemon of sleds and switches.

@@ -1,0 +1,1 @@
+//! Delay and loss, of links and of paths.

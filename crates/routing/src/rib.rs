@@ -1,0 +1,1 @@
+//! Best paths by prefix, of all protocols.

@@ -1,0 +1,2 @@
+//! Whole racks in virtual time, from a seed.
+#![forbid(unsafe_code)]
