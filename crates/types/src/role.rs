@@ -66,6 +66,8 @@ serde_as_text!(Role);
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Installed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send a router solicitation to all routers of the link (ff02::2), hop limit 255.
+    /// Send a router solicitation to all routers of the link (`ff02::2`), hop limit 255.
     Solicit {
         /// On which link.
         link: LinkId,
