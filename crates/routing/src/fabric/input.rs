@@ -63,7 +63,9 @@ pub enum FibAnswer {
 pub struct KernelRoute {
     /// Where it leads.
     pub prefix: Ipv6Net,
-    /// Its ways; none where it is unreachable.
+    /// The source address of what the node itself sends this way.
+    pub source: Option<Ipv6Addr>,
+    /// Its ways, as [`Installed`](super::Installed) has them; none where it is unreachable.
     pub hops: Vec<Hop>,
 }
 
