@@ -1,5 +1,6 @@
 //! Delay-driven multipath: the interior protocol of the fabric.
 //!
-//! [`message`] is what is on the wire, [`item`] what sessions carry.
+//! [`item`] is what sessions carry, [`session`] how.
 
 pub mod item;
+pub mod session;
