@@ -42,7 +42,7 @@ impl Credentials {
         self.secret.sign(message)
     }
 
-    /// The private key.
+    /// The private key, to open what was [sealed](crate::seal) for the node.
     #[must_use]
     pub const fn secret(&self) -> &SecretKey {
         &self.secret

@@ -55,6 +55,13 @@ impl SecretKey {
     }
 }
 
+impl SecretKey {
+    /// The key itself, for sealed boxes.
+    pub(crate) const fn signing_key(&self) -> &SigningKey {
+        &self.0
+    }
+}
+
 /// Says whose key it is, and nothing of the secret.
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +111,13 @@ impl PublicKey {
         let signature = Signature::from_slice(signature).map_err(|_| BadSignature)?;
         let verified = self.0.verify_strict(message, &signature);
         verified.map_err(|_| BadSignature)
+    }
+}
+
+impl PublicKey {
+    /// The point itself, for sealed boxes.
+    pub(crate) const fn verifying_key(&self) -> &VerifyingKey {
+        &self.0
     }
 }
 

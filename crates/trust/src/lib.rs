@@ -10,6 +10,7 @@
 //! | [`Anchor`] | the AZ roots that a node trusts: checks chains, at a time |
 //! | [`Credentials`] | a node's own secret key and chain: signs |
 //! | [`Verified`] | a peer as its chain proves it: checks what it signed, and its [`Assignment`] |
+//! | [`seal`], [`open`] | what only the holder of a key can read |
 //!
 //! The way of a session: send [`Credentials::chain`] and the own assignment as octets ([`Chain::to_bytes`],
 //! [`Assignment::to_bytes`]), sign every message by [`Credentials::sign`]; of the peer's, [`Chain::from_bytes`],
@@ -26,6 +27,7 @@ mod envelope;
 mod identity;
 mod key;
 mod pem;
+mod sealed;
 mod time;
 
 pub use assignment::{Assignment, AssignmentError};
@@ -36,4 +38,5 @@ pub use envelope::{FormatError, Kind};
 pub use identity::{IdentityError, check_identity};
 pub use key::{BadKey, BadSignature, PublicKey, SIGNATURE_LENGTH, SecretKey};
 pub use pem::PemError;
+pub use sealed::{NotOpened, open, seal};
 pub use time::{UnixTime, Validity};
