@@ -1,4 +1,4 @@
-//! The one clock: time since boot.
+//! The one clock: time since boot; and the date, for certificates alone.
 
 use nix::time::{ClockId, clock_gettime};
 use rackweave_types::Instant;
@@ -15,6 +15,15 @@ pub fn now() -> Instant {
         .map_or(Instant::START, |time| Instant::START.after(time.into()))
 }
 
+/// Seconds since 1970 (`CLOCK_REALTIME`): for the validity of certificates, never to wait by; somebody may set it.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    clock_gettime(ClockId::CLOCK_REALTIME)
+        .ok()
+        .and_then(|time| u64::try_from(time.tv_sec()).ok())
+        .unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +33,10 @@ mod tests {
         let first = now();
         assert!(first > Instant::START);
         assert!(now() >= first);
+    }
+
+    #[test]
+    fn the_date_is_after_this_was_written() {
+        assert!(unix_seconds() > 1_790_000_000);
     }
 }
