@@ -1,1 +1,25 @@
 //! What every daemon has: log, lock, control socket, counters, and the manners of its command line.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`conversation`] | clients of the control socket: a daemon says what it answers ([`conversation::Service`]) |
+//! | [`dir`] | directories of a daemon |
+//! | [`listen`] | the control socket's file, for root and a group |
+//! | [`lock`] | one process for each run directory |
+//! | [`log`] | structured lines on standard error |
+//! | [`metrics`] | counters for collectors: `OpenMetrics` over HTTP |
+//! | [`notify`] | what the service manager is told |
+//! | [`output`] | what commands write, and what they say when they fail |
+//! | [`table`] | tables as text |
+//!
+//! It knows no daemon: each tells its name and its requests.
+
+pub mod conversation;
+pub mod dir;
+pub mod listen;
+pub mod lock;
+pub mod log;
+pub mod metrics;
+pub mod notify;
+pub mod output;
+pub mod table;

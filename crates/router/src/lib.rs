@@ -1,1 +1,6 @@
 //! The routing daemon of sleds and switches.
+//!
+//! It joins the node's machine (`rackweave_routing::fabric`) with the doors, and decides nothing itself. A door is a
+//! task or a thread: it hands in what came from outside through an [`inbox::Inbox`], and takes the outputs that are its.
+
+pub mod inbox;

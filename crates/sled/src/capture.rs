@@ -8,12 +8,12 @@ use rackweave_api::local::{ApiError, Code};
 use rackweave_api::sled::{
     CaptureBegun, CaptureEnd, CaptureRequest, Captured, CapturedPacket, Point,
 };
+use rackweave_daemon::conversation::Outbox;
 use rackweave_engine::frame::{Checksum, Offload, SegmentKind};
 use rackweave_linux::clock;
 use rackweave_types::{Direction, Instant, PortId};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::control::Outbox;
 use crate::worker::{CapturePoint, CaptureSink, Captured as Seen};
 use crate::workers::{WorkerGone, Workers};
 

@@ -5,12 +5,9 @@
 
 mod capture;
 mod explain;
-mod log;
-mod output;
 mod render;
 mod run;
 mod show;
-mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +17,6 @@ use rackweave_api::sled::{RUN_DIR, SOCKET};
 
 use crate::config::Config;
 
-pub use log::{LogFormat, init as init_log};
 pub use run::RunArgs;
 
 /// What stands under the help of `rackweave sled`.

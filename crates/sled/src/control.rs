@@ -9,16 +9,13 @@
 //! Who may connect is the socket's file mode; who may change something or see guests' packets is asked of the kernel.
 
 mod answer;
-mod conversation;
 mod describe;
 mod doors;
 pub(crate) mod drops;
 mod explain;
 mod flows;
 pub(crate) mod gather;
-mod listen;
 mod names;
-mod notify;
 mod overview;
 mod packet;
 mod reasons;
@@ -37,11 +34,8 @@ use rackweave_api::sled::UnderlayStatus;
 use rackweave_types::Instant;
 use tokio::sync::{Notify, mpsc};
 
-pub(crate) use conversation::Outbox;
 pub use doors::open_doors;
-pub use listen::{ListenError, admit, listen};
 pub(crate) use names::{device_label, instance_label, title};
-pub use notify::{Watchdog, ready, reloading, stopping};
 pub(crate) use packet::{from_hex as octets_of, protocol};
 pub(crate) use summary::{FLAG_LETTERS, end as end_text, frame_text, protocol_name};
 
@@ -111,9 +105,4 @@ impl fmt::Debug for AgentCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AgentCounts")
     }
-}
-
-/// Serves the control socket until the task is dropped.
-pub async fn serve(listener: tokio::net::UnixListener, context: Context) {
-    conversation::serve(listener, context).await;
 }

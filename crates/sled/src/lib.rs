@@ -7,7 +7,6 @@ pub mod config;
 pub mod control;
 pub mod host;
 pub mod journal;
-pub mod lock;
 pub mod metrics;
 pub mod queue;
 pub mod run;

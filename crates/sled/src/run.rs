@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rackweave_api::sled::{PassedOver, UnderlayStatus};
+use rackweave_daemon::dir::private_dir;
+use rackweave_daemon::lock::Lock;
+use rackweave_daemon::notify;
 use rackweave_linux::clock;
 use rackweave_types::Instant;
 use rackweave_types::state::HostState;
@@ -15,10 +18,8 @@ use crate::agent::{self, AgentCounters, AgentState, Doors, Random};
 use crate::capture::Captures;
 use crate::config::Config;
 use crate::control::{AgentCounts, Info};
-use crate::host::manage::private_dir;
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
 use crate::journal::Keep;
-use crate::lock::Lock;
 use crate::queue::Queue;
 use crate::queue::pipe::{self, Pipe};
 use crate::underlay::Wire;
@@ -42,7 +43,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     for dir in [&config.run_dir, &config.state_dir] {
         private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
-    let _lock = Lock::take(&config.run_dir)?;
+    let _lock = Lock::take(&config.run_dir, "sled")?;
     let (state, wrong) = kept::first(config.host_state.as_deref(), &config.state_dir)?;
     if let Some(wrong) = wrong {
         tracing::error!(errors = %wrong, "the last state that was applied is used instead");
@@ -120,20 +121,20 @@ async fn attend(commands: mpsc::Sender<HostCommand>, stop: &Notify) -> anyhow::R
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tell_manager(control::ready("forwarding"));
+    tell_manager(notify::ready("forwarding"));
     loop {
         tokio::select! {
             _ = hangup.recv() => {
-                tell_manager(control::reloading());
+                tell_manager(notify::reloading("reading the host state"));
                 reload(&commands).await;
-                tell_manager(control::ready("forwarding"));
+                tell_manager(notify::ready("forwarding"));
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = stop.notified() => break,
         }
     }
-    tell_manager(control::stopping());
+    tell_manager(notify::stopping("freezing the ports"));
     tracing::info!("the sled ends; its ports are kept");
     Ok(())
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rackweave_api::local::Canceller;
 use rackweave_api::sled::{CaptureEnd, CaptureRequest, Captured, CapturedPacket, Point, Request};
+use rackweave_daemon::output::{Failure, write_all, written};
 use rackweave_types::{Direction, Instant};
 use rackweave_wire::pcapng::{InterfaceId, Packet, PacketDirection, PcapngWriter};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ShowArgs;
-use super::output::{Failure, write_all, written};
-use super::show::connect;
+use super::show::{asking, connect};
 use crate::control::{frame_text, octets_of};
 
 /// What is captured, and where it goes.
@@ -86,14 +86,14 @@ pub(super) fn capture(args: &CaptureArgs) -> Result<(), Failure> {
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
     });
     let mut client = connect(&args.show)?;
-    let mut replies = client.request::<_, Captured>(&request)?;
+    let mut replies = client.request::<_, Captured>(&request).map_err(asking)?;
     let cancel = replies.canceller().map_err(|error| no_more(&error))?;
     let mut own_cancel = replies.canceller().map_err(|error| no_more(&error))?;
     end_by_signal(cancel)?;
     let mut sink = None;
     let mut end = CaptureEnd::default();
     let mut outcome = Ok(());
-    while let Some(reply) = replies.next_reply()? {
+    while let Some(reply) = replies.next_reply().map_err(asking)? {
         let taken = match (reply, &mut sink) {
             (Captured::Begun(begun), None) => {
                 tell(&format!("capturing at port {}; Ctrl-C ends it", begun.port));
@@ -110,7 +110,7 @@ pub(super) fn capture(args: &CaptureArgs) -> Result<(), Failure> {
         if let Err(error) = taken {
             // Whoever read it has had enough, or the disk is full: the sled need not go on.
             outcome = Err(error);
-            own_cancel.cancel()?;
+            own_cancel.cancel().map_err(asking)?;
         }
     }
     tell(&format!(

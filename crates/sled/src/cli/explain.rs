@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use clap::Args;
 use rackweave_api::sled::{Description, End, ExplainRequest, Explanation, PacketSpec, Request};
+use rackweave_daemon::output::{Failure, Output};
 use rackweave_types::{Direction, MacAddr, Vni};
 
-use super::output::{Failure, Output};
-use super::show::connect;
+use super::show::{asking, connect};
 use super::{ShowArgs, render};
 use crate::control::{FLAG_LETTERS, protocol as number};
 
@@ -104,7 +104,7 @@ impl ExplainArgs {
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let request = Request::Explain(args.request());
-    let reply: Explanation = connect(&args.show)?.ask(&request)?;
+    let reply: Explanation = connect(&args.show)?.ask(&request).map_err(asking)?;
     Output::new(args.show.json).show(&reply, render::explanation)
 }
 

@@ -7,9 +7,9 @@ use rackweave_api::sled::{
     Applied, Drops, End, Explanation, Flow, Flows, FrameSummary, PortInfo, Ports, Rules, Status,
     WorkerStatus,
 };
+use rackweave_daemon::table::{Table, duration};
 use rackweave_types::Direction;
 
-use super::table::{Table, duration};
 use crate::control::{end_text, protocol_name};
 
 /// Lines of a name and a text each, and more below them.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use rackweave_daemon::log::{self, LogFormat};
+use rackweave_daemon::output::Failure;
 
-use super::log::{self, LogFormat};
-use super::output::Failure;
 use crate::config::{Config, ConfigFileError, UnderlayKind};
 use crate::workers::PollMode;
 

@@ -4,23 +4,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ipnet::IpNet;
-use rackweave_api::local::Client;
+use rackweave_api::local::{Client, ClientError};
 use rackweave_api::sled::{
     Applied, ApplyRequest, Drops, DropsRequest, FlowFilter, Flows, FlowsRequest, Ports,
     PortsRequest, Request, Rules, RulesRequest, SERVICE, Status, StatusRequest, StopRequest,
     Stopped,
 };
+use rackweave_daemon::output::{Failure, Output};
 use rackweave_types::Direction;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::output::{Failure, Output};
 use super::{ShowArgs, explain, program, render};
 use crate::host;
 
+/// What the command says where the sled does not answer, or refuses.
+pub(super) fn asking(error: ClientError) -> Failure {
+    Failure::asking(SERVICE, error)
+}
+
 /// Connects to the sled.
 pub(super) fn connect(args: &ShowArgs) -> Result<Client, Failure> {
-    Ok(Client::connect(&args.socket(), SERVICE, &program())?)
+    Client::connect(&args.socket(), SERVICE, &program()).map_err(asking)
 }
 
 fn ask<T: DeserializeOwned + Serialize>(
@@ -28,7 +33,7 @@ fn ask<T: DeserializeOwned + Serialize>(
     request: &Request,
     text: impl FnOnce(&T, bool) -> String,
 ) -> Result<(), Failure> {
-    let reply: T = connect(args)?.ask(request)?;
+    let reply: T = connect(args)?.ask(request).map_err(asking)?;
     Output::new(args.json).show(&reply, text)
 }
 
@@ -87,9 +92,9 @@ pub(super) fn flows(args: &FlowsArgs) -> Result<(), Failure> {
         limit: (args.limit > 0).then_some(args.limit),
     });
     let mut client = connect(&args.show)?;
-    let mut replies = client.request::<_, Flows>(&request)?;
+    let mut replies = client.request::<_, Flows>(&request).map_err(asking)?;
     let mut all = Flows::default();
-    while let Some(part) = replies.next_reply()? {
+    while let Some(part) = replies.next_reply().map_err(asking)? {
         all.flows.extend(part.flows);
         all.cut = part.cut;
     }
@@ -128,7 +133,7 @@ pub(super) fn rules(args: &RulesArgs) -> Result<(), Failure> {
     let request = Request::Rules(RulesRequest {
         port: args.port.clone(),
     });
-    let mut rules: Rules = connect(&args.show)?.ask(&request)?;
+    let mut rules: Rules = connect(&args.show)?.ask(&request).map_err(asking)?;
     rules.rules.retain(|rule| {
         let unwanted = (args.out && rule.direction == Direction::In)
             || (args.inbound && rule.direction == Direction::Out)

@@ -3,15 +3,15 @@
 use rackweave_api::local::{ApiError, Code};
 use rackweave_api::sled::{
     Applied, ApplyRequest, ExplainRequest, Explanation, Flow, Flows, FlowsRequest, Request, Rules,
-    Stopped,
+    SERVICE, Stopped,
 };
+use rackweave_daemon::conversation::{Client, ClientGone, Outbox, Service};
 use rackweave_engine::{Explanation as Explained, Frame, Verdict};
 use rackweave_linux::clock;
 use rackweave_types::state::{HostState, PortConfig};
 use rackweave_types::{Direction, PortId};
 use tokio::sync::oneshot;
 
-use super::conversation::{Client, ClientGone, Outbox};
 use super::flows::{Place, is_wanted, listed};
 use super::gather::gather;
 use super::names::find_port;
@@ -41,9 +41,15 @@ enum Unanswered {
     Gone,
 }
 
-impl<E: Into<ApiError>> From<E> for Unanswered {
-    fn from(error: E) -> Self {
-        Self::Error(error.into())
+impl From<ApiError> for Unanswered {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<WorkerGone> for Unanswered {
+    fn from(gone: WorkerGone) -> Self {
+        Self::Error(gone.into())
     }
 }
 
@@ -53,11 +59,26 @@ impl From<ClientGone> for Unanswered {
     }
 }
 
-/// Answers a request.
-///
-/// # Errors
-/// Why not.
-pub(super) async fn answer(
+impl Service for Context {
+    type Request = Request;
+    const NAME: &'static str = SERVICE;
+    const REQUESTS: &'static [&'static str] = &Request::NAMES;
+
+    fn program(&self) -> &str {
+        &self.info.program
+    }
+
+    async fn answer(
+        &self,
+        client: Client,
+        request: Request,
+        outbox: &Outbox,
+    ) -> Result<(), ApiError> {
+        answer(client, self, request, outbox).await
+    }
+}
+
+async fn answer(
     client: Client,
     context: &Context,
     request: Request,

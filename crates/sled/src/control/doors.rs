@@ -1,10 +1,13 @@
 //! All that people and collectors of this machine come through, opened together.
 
 use anyhow::Context as _;
+use rackweave_daemon::conversation::serve;
+use rackweave_daemon::listen::{admit, listen};
+use rackweave_daemon::metrics::{self, Listener};
+use rackweave_daemon::notify::Watchdog;
 
-use super::{Context, Watchdog, admit, listen, serve};
+use super::Context;
 use crate::config::Config;
-use crate::metrics::{self, Listener};
 
 /// Opens the control socket and what the configuration says of metrics, and keeps the service manager's watchdog
 /// quiet; all of it is served by tasks of the runtime that this is called in.

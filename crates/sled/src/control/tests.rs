@@ -13,6 +13,8 @@ use rackweave_api::sled::{
     Explanation, FlowFilter, Flows, FlowsRequest, PacketSpec, PassedOver, Point, Ports,
     PortsRequest, Request, Rules, RulesRequest, Status, StatusRequest, StopRequest, Stopped,
 };
+use rackweave_daemon::conversation::serve;
+use rackweave_daemon::listen::listen;
 use rackweave_engine::{Direction, Frame, Port};
 use rackweave_testkit::packet::FrameBuilder;
 use rackweave_testkit::vpc::{SECRET, Scene};

@@ -1,7 +1,6 @@
 //! Brings the sled to a host state: the one place that tells workers and devices what to be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -428,13 +427,4 @@ fn tally(steps: &[Step], new: &Compiled) -> Applied {
         removed,
         unchanged: new.ports.len() - added.len() - changed,
     }
-}
-
-/// Makes the directory if it is not there, for its owner alone.
-pub(crate) fn private_dir(path: &std::path::Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o750)
-        .create(path)
 }

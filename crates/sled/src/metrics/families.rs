@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use rackweave_daemon::metrics::{Family, Kind, Labels, Value};
 use rackweave_types::state::{HostState, PortConfig};
 use rackweave_types::{Direction, Instant, PortId};
 
-use super::encode::{Family, Kind, Labels, Value};
 use crate::control::drops::losses;
 use crate::control::gather::{Gathered, PortCount};
 use crate::control::{AgentCount, Info, device_label, instance_label};
 use crate::host::Snapshot;
 use crate::worker::{Tally, WorkerStatus};
+
+/// What every name begins with.
+pub(super) const PREFIX: &str = "rackweave_sled";
 
 /// What a scrape sees.
 #[derive(Clone, Copy, Debug)]
@@ -29,26 +32,9 @@ pub(super) fn families(seen: Seen<'_>) -> Vec<Family> {
     families.extend(workers(seen.gathered));
     families.extend(seen.agent.iter().map(|(name, help, count)| {
         let samples = vec![(Labels::new(), Value::Count(*count))];
-        family(Kind::Counter, &format!("agent_{name}"), help, samples)
+        Family::new(Kind::Counter, &format!("agent_{name}"), help, samples)
     }));
     families
-}
-
-fn family(kind: Kind, name: &str, help: &str, samples: Vec<(Labels, Value)>) -> Family {
-    Family {
-        name: name.to_owned(),
-        help: help.to_owned(),
-        kind,
-        seconds: false,
-        samples,
-    }
-}
-
-fn in_seconds(family: Family) -> Family {
-    Family {
-        seconds: true,
-        ..family
-    }
 }
 
 fn seconds(duration: Duration) -> Value {
@@ -73,26 +59,26 @@ fn sled(seen: Seen<'_>) -> Vec<Family> {
     let underlay = vec![(vec![("kind", info.underlay.kind.clone())], Value::None)];
     let uptime = one(seconds(seen.now.since(info.started)));
     vec![
-        family(Kind::Info, "build", "The release that runs.", build),
-        family(
+        Family::new(Kind::Info, "build", "The release that runs.", build),
+        Family::new(
             Kind::Info,
             "underlay",
             "How the sled reaches the underlay.",
             underlay,
         ),
-        in_seconds(family(
+        Family::in_seconds(Family::new(
             Kind::Gauge,
             "uptime",
             "Time since the sled started.",
             uptime,
         )),
-        family(
+        Family::new(
             Kind::Gauge,
             "state_generation",
             "Generation of the host state that is applied.",
             generation.into_iter().collect(),
         ),
-        family(
+        Family::new(
             Kind::Gauge,
             "state_errors",
             "Errors in the host state that was handed over last; it is not applied where there is one.",
@@ -131,8 +117,8 @@ fn ports(seen: Seen<'_>) -> Vec<Family> {
             (labels, Value::Count(count))
         })
     });
-    let counter = |name, help, samples| family(Kind::Counter, name, help, samples);
-    let gauge = |name, help, samples| family(Kind::Gauge, name, help, samples);
+    let counter = |name, help, samples| Family::new(Kind::Counter, name, help, samples);
+    let gauge = |name, help, samples| Family::new(Kind::Gauge, name, help, samples);
     let mut families = described(seen);
     families.extend([
         counter(
@@ -221,25 +207,25 @@ fn described(seen: Seen<'_>) -> Vec<Family> {
         ))
     });
     vec![
-        family(
+        Family::new(
             Kind::Info,
             "port",
             "A port: join by its label `port`.",
             state.ports.iter().map(info).collect(),
         ),
-        family(
+        Family::new(
             Kind::Gauge,
             "port_attached",
             "Whether the guest's device is joined to the port.",
             attached.collect(),
         ),
-        family(
+        Family::new(
             Kind::Gauge,
             "port_flow_limit",
             "Connections that the port may have.",
             state.ports.iter().map(limit).collect(),
         ),
-        family(
+        Family::new(
             Kind::Gauge,
             "port_nat_ports",
             "Ports of shared external addresses that the port has, each usable once towards each remote end.",
@@ -283,9 +269,9 @@ fn workers(gathered: &Gathered) -> Vec<Family> {
         });
         all.collect()
     };
-    let counter = |name, help, samples| family(Kind::Counter, name, help, samples);
+    let counter = |name, help, samples| Family::new(Kind::Counter, name, help, samples);
     vec![
-        in_seconds(counter(
+        Family::in_seconds(counter(
             "worker",
             "Time of a worker by what it did: busy with frames, spinning (looking for frames in vain), asleep.",
             each(|worker| {

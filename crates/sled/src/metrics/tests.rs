@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rackweave_api::sled::UnderlayStatus;
+use rackweave_daemon::metrics::text;
 use rackweave_engine::DropReason;
 use rackweave_types::{Instant, PortId};
 
-use super::encode::text;
-use super::families::{Seen, families};
-use super::http::{Asked, parse};
+use super::families::{PREFIX, Seen, families};
 use crate::control::Info;
 use crate::control::gather::{Gathered, PortCount};
 use crate::control::testing::state;
@@ -127,7 +126,7 @@ fn told() -> String {
         agent: &[("dns_queries", "DNS queries read.", 9)],
         now: Instant::from_nanos(1_500_000_000),
     };
-    text(families(seen)).unwrap()
+    text(PREFIX, families(seen)).unwrap()
 }
 
 #[test]
@@ -187,40 +186,4 @@ fn the_checker_finds_what_is_wrong() {
     ] {
         assert!(read(text).is_err(), "{text}");
     }
-}
-
-#[test]
-fn only_what_is_there_is_answered() {
-    let ask = |head: &str| parse(head.as_bytes());
-    assert_eq!(ask("GET /metrics HTTP/1.1\r\nHost: a\r\n"), None);
-    let whole = |line: &str| ask(&format!("{line}\r\nHost: a\r\n\r\n")).unwrap();
-    assert_eq!(
-        whole("GET /metrics?x=1 HTTP/1.1"),
-        Ok(Asked::Metrics { head_only: false })
-    );
-    assert_eq!(
-        whole("HEAD /healthz HTTP/1.1"),
-        Ok(Asked::Health { head_only: true })
-    );
-    assert!(
-        whole("GET / HTTP/1.1")
-            .unwrap_err()
-            .status
-            .starts_with("404")
-    );
-    assert!(
-        whole("POST /metrics HTTP/1.1")
-            .unwrap_err()
-            .status
-            .starts_with("405")
-    );
-    assert!(
-        ask("\u{0}\r\n\r\n")
-            .unwrap()
-            .unwrap_err()
-            .status
-            .starts_with("400")
-    );
-    let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(9000));
-    assert!(ask(&long).unwrap().unwrap_err().status.starts_with("431"));
 }

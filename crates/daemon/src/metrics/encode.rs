@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// What a family's samples are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Counts up; the name gets `_total`.
     Counter,
     /// A level.
@@ -20,12 +20,14 @@ pub(super) enum Kind {
 }
 
 /// The names and values that tell samples of a family apart.
-pub(super) type Labels = Vec<(&'static str, String)>;
+pub type Labels = Vec<(&'static str, String)>;
 
 /// A sample's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
+    /// A number.
     Count(u64),
+    /// A time, in seconds.
     Seconds(f64),
     /// Of an info.
     None,
@@ -33,21 +35,25 @@ pub(super) enum Value {
 
 /// A metric: its name without suffix and prefix, and its samples.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Family {
-    pub(super) name: String,
-    pub(super) help: String,
-    pub(super) kind: Kind,
+pub struct Family {
+    /// Its name.
+    pub name: String,
+    /// What it says, for people.
+    pub help: String,
+    /// What its samples are.
+    pub kind: Kind,
     /// Whether it counts seconds.
-    pub(super) seconds: bool,
-    pub(super) samples: Vec<(Labels, Value)>,
+    pub seconds: bool,
+    /// Its samples.
+    pub samples: Vec<(Labels, Value)>,
 }
 
-/// What every name begins with.
-const PREFIX: &str = "rackweave_sled";
-
-/// All families, as a collector reads them.
-pub(super) fn text(families: Vec<Family>) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix(PREFIX);
+/// All families, as a collector reads them; `prefix` is what every name begins with.
+///
+/// # Errors
+/// Where a family cannot be written.
+pub fn text(prefix: &str, families: Vec<Family>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix(prefix);
     registry.register_collector(Box::new(Families(families)));
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -100,6 +106,27 @@ impl EncodeMetric for Family {
 }
 
 impl Family {
+    /// A family of numbers.
+    #[must_use]
+    pub fn new(kind: Kind, name: &str, help: &str, samples: Vec<(Labels, Value)>) -> Self {
+        Self {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            kind,
+            seconds: false,
+            samples,
+        }
+    }
+
+    /// The same family, which counts seconds.
+    #[must_use]
+    pub fn in_seconds(self) -> Self {
+        Self {
+            seconds: true,
+            ..self
+        }
+    }
+
     fn sample(&self, encoder: &mut MetricEncoder<'_>, value: Value) -> Result<(), fmt::Error> {
         match (self.kind, value) {
             (Kind::Counter, Value::Count(count)) => {

@@ -10,14 +10,19 @@ use serde::Serialize;
 
 /// What went wrong: what, why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) what: String,
-    pub(super) cause: Option<String>,
-    pub(super) next: Option<String>,
+pub struct Failure {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub cause: Option<String>,
+    /// What to do.
+    pub next: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(what: impl Into<String>) -> Self {
+    /// A failure without cause and next step.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             cause: None,
@@ -25,18 +30,22 @@ impl Failure {
         }
     }
 
-    pub(super) fn cause(mut self, cause: impl Into<String>) -> Self {
+    /// With the reason.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    pub(super) fn next(mut self, next: impl Into<String>) -> Self {
+    /// With what to do.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
     /// Says so on standard error.
-    pub(super) fn tell(&self) -> ExitCode {
+    pub fn tell(&self) -> ExitCode {
         // Nobody is left to be told where even that fails.
         let _told = writeln!(io::stderr(), "{self}");
         ExitCode::FAILURE
@@ -66,19 +75,21 @@ impl From<ApiError> for Failure {
     }
 }
 
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
+impl Failure {
+    /// Why the daemon of this name could not be asked, or what it refused.
+    #[must_use]
+    pub fn asking(daemon: &str, error: ClientError) -> Self {
         match error {
             ClientError::Api(error) => error.into(),
-            ClientError::Connect { path, error } => unreachable(&path, &error),
+            ClientError::Connect { path, error } => unreachable(daemon, &path, &error),
             other => {
                 let cause = std::error::Error::source(&other).map(ToString::to_string);
                 Self {
                     what: other.to_string(),
                     cause,
-                    next: Some(
-                        "see whether it still runs: `systemctl status rackweave-sled`".to_owned(),
-                    ),
+                    next: Some(format!(
+                        "see whether it still runs: `systemctl status rackweave-{daemon}`"
+                    )),
                 }
             }
         }
@@ -86,29 +97,31 @@ impl From<ClientError> for Failure {
 }
 
 /// Nobody answers on the socket.
-fn unreachable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new(format!("cannot talk to the sled on {}", path.display()));
+fn unreachable(daemon: &str, path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::new(format!("cannot talk to the {daemon} on {}", path.display()));
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => failure
-            .cause("no sled runs with this run directory")
-            .next("start it: `systemctl start rackweave-sled` or `rackweave sled run`; another run directory: --run-dir"),
+            .cause(format!("no {daemon} runs with this run directory"))
+            .next(format!("start it: `systemctl start rackweave-{daemon}` or `rackweave {daemon} run`; another run directory: --run-dir")),
         io::ErrorKind::PermissionDenied => failure
             .cause("you may not open the socket")
-            .next("be root, or a member of the group that [control] of the sled's configuration names"),
+            .next(format!("be root, or a member of the group that [control] of the {daemon}'s configuration names")),
         _ => failure.cause(error.to_string()),
     }
 }
 
 /// How replies are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Output {
+pub struct Output {
     json: bool,
     /// Whether a terminal reads it that wants to see more than letters.
-    pub(super) bold: bool,
+    pub bold: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    /// As JSON, or for people.
+    #[must_use]
+    pub fn new(json: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,
@@ -117,7 +130,10 @@ impl Output {
     }
 
     /// Shows a reply: as JSON, or as `text` makes it for people.
-    pub(super) fn show<T: Serialize>(
+    ///
+    /// # Errors
+    /// Where standard output takes nothing more.
+    pub fn show<T: Serialize>(
         self,
         reply: &T,
         text: impl FnOnce(&T, bool) -> String,
@@ -135,14 +151,20 @@ impl Output {
 }
 
 /// Writes to standard output; whoever reads it may have enough.
-pub(super) fn write_all(bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Where standard output takes nothing more.
+pub fn write_all(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
 }
 
 /// A reader that has had enough is no failure.
-pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+///
+/// # Errors
+/// Every other reason why nothing could be written.
+pub fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new("cannot write").cause(error.to_string()))
@@ -173,7 +195,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sled.sock");
         let error = rackweave_api::local::Client::connect(&path, "sled", "test").unwrap_err();
-        let failure = Failure::from(error);
+        let failure = Failure::asking("sled", error);
         assert!(
             failure
                 .next

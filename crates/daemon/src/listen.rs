@@ -16,7 +16,7 @@ const MODE: u32 = 0o660;
 #[non_exhaustive]
 pub enum ListenError {
     /// Another process answers there.
-    #[error("another sled listens on {}; stop it, or give this one its own --run-dir", path.display())]
+    #[error("another process listens on {}; stop it, or give this one its own --run-dir", path.display())]
     Taken {
         /// The socket.
         path: PathBuf,
@@ -63,12 +63,12 @@ fn group_id(group: &str, path: &Path) -> Result<u32, ListenError> {
     Ok(found.ok_or_else(unknown)?.gid.as_raw())
 }
 
-/// Makes the control socket, for root and for a group. What a sled before left there is replaced.
+/// Makes the control socket, for root and for a group. What a process before left there is replaced.
 ///
 /// It appears under its name with its final owner and mode.
 ///
 /// # Errors
-/// Where another sled listens there, the group is not known, or the system refuses.
+/// Where another process listens there, the group is not known, or the system refuses.
 pub fn listen(path: &Path, group: Option<&str>) -> Result<UnixListener, ListenError> {
     let failed = |source| ListenError::Io {
         path: path.to_owned(),

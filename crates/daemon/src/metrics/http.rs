@@ -5,17 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rackweave_linux::clock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Listener;
-use super::encode::text;
-use super::families::{Seen, families};
-use crate::control::Context;
-use crate::control::gather::gather;
-use crate::host::HostCommand;
 
 /// Collectors at once; who comes then waits.
 const CLIENTS: usize = 8;
@@ -25,19 +19,25 @@ const HEAD_MAX: usize = 8 * 1024;
 const FIELDS_MAX: usize = 64;
 /// How long a collector may take to ask, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long workers may take to answer before the sled counts as ill.
-const HEALTHY: Duration = Duration::from_secs(2);
 /// The media type of `OpenMetrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// Accepts collectors.
-pub(super) async fn serve(listener: Listener, context: Context) {
+/// A daemon that collectors ask.
+pub trait Counted: Clone + Send + Sync + 'static {
+    /// All that is counted, as [`text`](super::text) makes it; an error says in a few words why there is nothing now.
+    fn scrape(&self) -> impl Future<Output = Result<String, &'static str>> + Send;
+
+    /// Whether the daemon does its work; an error says in a few words what does not.
+    fn health(&self) -> impl Future<Output = Result<(), &'static str>> + Send;
+}
+
+/// Serves counters until the task is dropped.
+pub async fn serve<C: Counted>(listener: Listener, daemon: C) -> ! {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
+        // The semaphore is never closed: there is always a place in the end.
+        let place = Arc::clone(&places).acquire_owned().await;
         let accepted = match &listener {
             Listener::Tcp(listener) => listener
                 .accept()
@@ -50,11 +50,11 @@ pub(super) async fn serve(listener: Listener, context: Context) {
         };
         match accepted {
             Ok(stream) => {
-                let context = context.clone();
+                let daemon = daemon.clone();
                 tokio::spawn(async move {
                     let answered = match stream {
-                        Stream::Tcp(stream) => converse(stream, &context).await,
-                        Stream::Unix(stream) => converse(stream, &context).await,
+                        Stream::Tcp(stream) => converse(stream, &daemon).await,
+                        Stream::Unix(stream) => converse(stream, &daemon).await,
                     };
                     if let Err(error) = answered {
                         tracing::debug!(%error, "a collector is gone");
@@ -78,12 +78,12 @@ enum Stream {
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: &'static str,
-    pub(super) media: &'static str,
-    pub(super) body: String,
+struct Answer {
+    status: &'static str,
+    media: &'static str,
+    body: String,
     /// Whether the body is left out.
-    pub(super) head_only: bool,
+    head_only: bool,
 }
 
 impl Answer {
@@ -110,18 +110,18 @@ impl Answer {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+enum Asked {
     Metrics { head_only: bool },
     Health { head_only: bool },
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+async fn converse<S: AsyncRead + AsyncWrite + Unpin, C: Counted>(
     mut stream: S,
-    context: &Context,
+    daemon: &C,
 ) -> io::Result<()> {
     let asked = timeout(PATIENCE, read(&mut stream)).await;
     let answer = match asked {
-        Ok(Ok(asked)) => answer(asked, context).await,
+        Ok(Ok(asked)) => answer(asked, daemon).await,
         Ok(Err(refusal)) => refusal,
         Err(_) => Answer::plain("408 Request Timeout", "the request took too long"),
     };
@@ -150,7 +150,7 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Asked, Answer> {
 }
 
 /// Understands a request's head; `None` where more of it must be read.
-pub(super) fn parse(head: &[u8]) -> Option<Result<Asked, Answer>> {
+fn parse(head: &[u8]) -> Option<Result<Asked, Answer>> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -184,62 +184,66 @@ pub(super) fn parse(head: &[u8]) -> Option<Result<Asked, Answer>> {
     }
 }
 
-async fn answer(asked: Asked, context: &Context) -> Answer {
-    let (answer, head_only) = match asked {
-        Asked::Metrics { head_only } => (scrape(context).await, head_only),
-        Asked::Health { head_only } => (health(context).await, head_only),
+async fn answer<C: Counted>(asked: Asked, daemon: &C) -> Answer {
+    const UNAVAILABLE: &str = "503 Service Unavailable";
+    let (told, head_only) = match asked {
+        Asked::Metrics { head_only } => {
+            let told = daemon.scrape().await.map(|body| Answer {
+                status: "200 OK",
+                media: OPENMETRICS,
+                body,
+                head_only,
+            });
+            (told, head_only)
+        }
+        Asked::Health { head_only } => {
+            let told = daemon.health().await;
+            (told.map(|()| Answer::plain("200 OK", "ok")), head_only)
+        }
     };
     Answer {
         head_only,
-        ..answer
+        ..told.unwrap_or_else(|why| Answer::plain(UNAVAILABLE, why))
     }
 }
 
-/// Whether the workers answer.
-async fn health(context: &Context) -> Answer {
-    let workers = context.workers.clone();
-    let asked = tokio::task::spawn_blocking(move || workers.run_on_all(|_| ()));
-    match timeout(HEALTHY, asked).await {
-        Ok(Ok(Ok(_))) => Answer::plain("200 OK", "ok"),
-        Ok(_) => Answer::plain("503 Service Unavailable", "a worker has ended"),
-        Err(_) => Answer::plain("503 Service Unavailable", "a worker does not answer"),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn scrape(context: &Context) -> Answer {
-    let unavailable = || Answer::plain("503 Service Unavailable", "the sled is stopping");
-    let (reply, snapshot) = oneshot::channel();
-    if context
-        .host
-        .send(HostCommand::Snapshot { reply })
-        .await
-        .is_err()
-    {
-        return unavailable();
-    }
-    let Ok(snapshot) = snapshot.await else {
-        return unavailable();
-    };
-    let context = context.clone();
-    // Workers' jobs are waited for, and must not keep the agent from its guests.
-    let told = tokio::task::spawn_blocking(move || {
-        let gathered = gather(&context.workers).ok()?;
-        let families = families(Seen {
-            info: &context.info,
-            snapshot: &snapshot,
-            gathered: &gathered,
-            agent: &context.agent.get(),
-            now: clock::now(),
-        });
-        text(families).ok()
-    });
-    match told.await {
-        Ok(Some(body)) => Answer {
-            status: "200 OK",
-            media: OPENMETRICS,
-            body,
-            head_only: false,
-        },
-        _ => unavailable(),
+    #[test]
+    fn only_what_is_there_is_answered() {
+        let ask = |head: &str| parse(head.as_bytes());
+        assert_eq!(ask("GET /metrics HTTP/1.1\r\nHost: a\r\n"), None);
+        let whole = |line: &str| ask(&format!("{line}\r\nHost: a\r\n\r\n")).unwrap();
+        assert_eq!(
+            whole("GET /metrics?x=1 HTTP/1.1"),
+            Ok(Asked::Metrics { head_only: false })
+        );
+        assert_eq!(
+            whole("HEAD /healthz HTTP/1.1"),
+            Ok(Asked::Health { head_only: true })
+        );
+        assert!(
+            whole("GET / HTTP/1.1")
+                .unwrap_err()
+                .status
+                .starts_with("404")
+        );
+        assert!(
+            whole("POST /metrics HTTP/1.1")
+                .unwrap_err()
+                .status
+                .starts_with("405")
+        );
+        assert!(
+            ask("\u{0}\r\n\r\n")
+                .unwrap()
+                .unwrap_err()
+                .status
+                .starts_with("400")
+        );
+        let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(9000));
+        assert!(ask(&long).unwrap().unwrap_err().status.starts_with("431"));
     }
 }

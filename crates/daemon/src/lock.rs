@@ -1,4 +1,4 @@
-//! One sled for each run directory.
+//! One process for each run directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -16,12 +16,14 @@ pub struct Lock {
 pub enum LockError {
     /// Another process has it.
     #[error(
-        "another sled runs with {}: stop it, or give this one another --run-dir",
+        "another {name} runs with {}: stop it, or give this one another --run-dir",
         dir.display()
     )]
     Taken {
         /// The directory.
         dir: PathBuf,
+        /// What the process calls itself.
+        name: &'static str,
     },
     /// The file cannot be opened or locked.
     #[error("{} cannot be locked", dir.display())]
@@ -34,11 +36,11 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the run directory.
+    /// Takes the run directory, for a process that calls itself `name`.
     ///
     /// # Errors
     /// Where another process has it, or the system refuses.
-    pub fn take(dir: &Path) -> Result<Self, LockError> {
+    pub fn take(dir: &Path, name: &'static str) -> Result<Self, LockError> {
         let fault = |source| LockError::Lock {
             dir: dir.into(),
             source,
@@ -52,7 +54,10 @@ impl Lock {
             .map_err(fault)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken { dir: dir.into() }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Taken {
+                dir: dir.into(),
+                name,
+            }),
             Err(TryLockError::Error(source)) => Err(fault(source)),
         }
     }
@@ -63,12 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_directory_is_one_sled_s() {
+    fn a_run_directory_is_one_process_s() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Lock::take(dir.path()).unwrap();
-        let error = Lock::take(dir.path()).unwrap_err().to_string();
+        let first = Lock::take(dir.path(), "sled").unwrap();
+        let error = Lock::take(dir.path(), "sled").unwrap_err().to_string();
         assert!(error.contains("another sled runs"), "{error}");
         drop(first);
-        Lock::take(dir.path()).unwrap();
+        Lock::take(dir.path(), "sled").unwrap();
     }
 }

@@ -4,21 +4,24 @@ use std::fmt::Write;
 
 /// On which side of its column a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub enum Align {
+    /// For texts.
     Left,
+    /// For numbers.
     Right,
 }
 
 /// Rows under a head.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub struct Table {
     head: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns; a name with `>` in front stands on the right.
-    pub(super) fn new(columns: &[&'static str]) -> Self {
+    #[must_use]
+    pub fn new(columns: &[&'static str]) -> Self {
         let column = |name: &&'static str| match name.strip_prefix('>') {
             Some(name) => (name, Align::Right),
             None => (*name, Align::Left),
@@ -29,16 +32,20 @@ impl Table {
         }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    /// Another row; what a cell lacks is shown as `-`.
+    pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether it has no rows.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// The text; `bold` marks the head.
-    pub(super) fn render(&self, bold: bool) -> String {
+    #[must_use]
+    pub fn render(&self, bold: bool) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             let head = self.head.get(column).map_or(0, |(name, _)| name.len());
@@ -85,7 +92,8 @@ impl Table {
 }
 
 /// A time in milliseconds, in the two units that matter.
-pub(super) fn duration(millis: u64) -> String {
+#[must_use]
+pub fn duration(millis: u64) -> String {
     let seconds = millis / 1000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     if millis < 1000 {

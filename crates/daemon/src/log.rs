@@ -1,4 +1,4 @@
-//! What the sled logs: structured lines on standard error.
+//! What a daemon logs: structured lines on standard error.
 
 use std::io::{self, IsTerminal};
 

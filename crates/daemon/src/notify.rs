@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The sled forwards and answers.
+/// The daemon serves; `status` says how.
 ///
 /// # Errors
 /// Where the service manager's socket takes nothing.
@@ -13,30 +13,27 @@ pub fn ready(status: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(status)])
 }
 
-/// The host state is read again; [`ready`] follows.
+/// Something is read again; [`ready`] follows.
 ///
 /// # Errors
 /// Where the service manager's socket takes nothing.
-pub fn reloading() -> io::Result<()> {
+pub fn reloading(status: &str) -> io::Result<()> {
     sd_notify::notify(&[
         NotifyState::Reloading,
         NotifyState::monotonic_usec_now()?,
-        NotifyState::Status("reading the host state"),
+        NotifyState::Status(status),
     ])
 }
 
-/// The sled is about to end.
+/// The daemon is about to end.
 ///
 /// # Errors
 /// Where the service manager's socket takes nothing.
-pub fn stopping() -> io::Result<()> {
-    sd_notify::notify(&[
-        NotifyState::Stopping,
-        NotifyState::Status("freezing the ports"),
-    ])
+pub fn stopping(status: &str) -> io::Result<()> {
+    sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status(status)])
 }
 
-/// Tells the service manager regularly that the sled lives.
+/// Tells the service manager regularly that the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchdog {
     every: Duration,
@@ -56,7 +53,7 @@ impl Watchdog {
         self.every
     }
 
-    /// The sled lives: its workers have answered.
+    /// The daemon lives: what does its work has answered.
     ///
     /// # Errors
     /// Where the service manager's socket takes nothing.

@@ -8,14 +8,12 @@ use rackweave_api::local::{
     ApiError, Code, Failure, FromDaemon, Hello, LARGE_REQUEST_MAX, LineDecoder, REQUEST_MAX, Reply,
     Request as Asked, ToDaemon, encode,
 };
-use rackweave_api::sled::{Request, SERVICE};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
-
-use super::{Context, answer};
 
 /// Clients at once; who comes then waits to be accepted.
 const CLIENTS: usize = 32;
@@ -26,18 +24,41 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Octets read at once.
 const READ: usize = 16 * 1024;
 
-/// Accepts clients.
-pub(super) async fn serve(listener: UnixListener, context: Context) {
+/// A daemon that answers on its control socket.
+///
+/// Who may connect is the socket's file mode ([`listen`](crate::listen::listen)); whether a client may change things is
+/// asked of the kernel, and what only such a client may is the daemon's to say.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// What can be asked.
+    type Request: DeserializeOwned + Send + 'static;
+    /// The daemon's name, as hellos, commands and units have it: `sled`.
+    const NAME: &'static str;
+    /// The names of all requests, as they stand on the socket.
+    const REQUESTS: &'static [&'static str];
+
+    /// Name and version of the program.
+    fn program(&self) -> &str;
+
+    /// Answers a request into the outbox; an error is the last reply.
+    fn answer(
+        &self,
+        client: Client,
+        request: Self::Request,
+        outbox: &Outbox,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
+}
+
+/// Serves clients until the task is dropped.
+pub async fn serve<S: Service>(listener: UnixListener, service: S) -> ! {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
+        // The semaphore is never closed: there is always a place in the end.
+        let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
             Ok((stream, _)) => {
-                let context = context.clone();
+                let service = service.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, context).await {
+                    if let Err(error) = converse(stream, service).await {
                         tracing::debug!(%error, "a control client is gone");
                     }
                     drop(place);
@@ -54,9 +75,9 @@ pub(super) async fn serve(listener: UnixListener, context: Context) {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Client {
-    /// Whether it is root, or whoever runs the sled: it may change things.
-    pub(super) privileged: bool,
+pub struct Client {
+    /// Whether it is root, or whoever runs the daemon: it may change things.
+    pub privileged: bool,
 }
 
 /// A line for the client, and whether it is the last one to its request.
@@ -68,7 +89,7 @@ struct Line {
 
 /// Where replies to one request go.
 #[derive(Clone, Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     id: u64,
     lines: mpsc::Sender<Line>,
     cancelled: watch::Receiver<bool>,
@@ -76,7 +97,7 @@ pub(crate) struct Outbox {
 
 /// The client is gone.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ClientGone;
+pub struct ClientGone;
 
 impl Outbox {
     fn line<T: Serialize>(&self, body: T, more: bool) -> Line {
@@ -96,17 +117,19 @@ impl Outbox {
     }
 
     /// Sends a reply from a thread that may wait; `more` says whether another follows.
-    pub(crate) fn send_blocking<T: Serialize>(
-        &self,
-        body: T,
-        more: bool,
-    ) -> Result<(), ClientGone> {
+    ///
+    /// # Errors
+    /// Where the client is gone.
+    pub fn send_blocking<T: Serialize>(&self, body: T, more: bool) -> Result<(), ClientGone> {
         let line = self.line(body, more);
         self.lines.blocking_send(line).map_err(|_| ClientGone)
     }
 
     /// Sends a reply from a task.
-    pub(crate) async fn send<T: Serialize>(&self, body: T, more: bool) -> Result<(), ClientGone> {
+    ///
+    /// # Errors
+    /// Where the client is gone.
+    pub async fn send<T: Serialize>(&self, body: T, more: bool) -> Result<(), ClientGone> {
         let line = self.line(body, more);
         self.lines.send(line).await.map_err(|_| ClientGone)
     }
@@ -121,7 +144,7 @@ impl Outbox {
     }
 
     /// Ends when the client wants no more, or is gone.
-    pub(crate) async fn cancelled(&mut self) {
+    pub async fn cancelled(&mut self) {
         // An error means that the conversation is over.
         let _over = self.cancelled.wait_for(|cancelled| *cancelled).await;
     }
@@ -181,7 +204,7 @@ fn message(line: &[u8]) -> Result<ToDaemon<Value>, ApiError> {
     })
 }
 
-async fn converse(stream: UnixStream, context: Context) -> io::Result<()> {
+async fn converse<S: Service>(stream: UnixStream, service: S) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     let client = Client {
         privileged: uid == 0 || uid == nix::unistd::geteuid().as_raw(),
@@ -197,7 +220,7 @@ async fn converse(stream: UnixStream, context: Context) -> io::Result<()> {
         buf: vec![0; READ].into_boxed_slice(),
         over: false,
     };
-    let ours = Hello::new(SERVICE, &context.info.program);
+    let ours = Hello::new(S::NAME, service.program());
     let hello = tokio::time::timeout(PATIENCE, lines.next()).await;
     let agreed = match hello {
         Ok(line) => match line? {
@@ -220,7 +243,7 @@ async fn converse(stream: UnixStream, context: Context) -> io::Result<()> {
     loop {
         match lines.next().await? {
             Some(Ok(ToDaemon::Request(asked))) => {
-                request(&mut lines, client, &context, asked).await?;
+                request(&mut lines, client, &service, asked).await?;
             }
             Some(Ok(ToDaemon::Hello(_) | ToDaemon::Cancel(_))) => {}
             Some(Err(error)) => return lines.write(&failure(None, error)).await,
@@ -230,14 +253,14 @@ async fn converse(stream: UnixStream, context: Context) -> io::Result<()> {
 }
 
 /// Serves one request, and hears meanwhile whether the client wants no more.
-async fn request(
+async fn request<S: Service>(
     lines: &mut Lines,
     client: Client,
-    context: &Context,
+    service: &S,
     asked: Asked<Value>,
 ) -> io::Result<()> {
     let id = asked.id;
-    let body = match body(asked.body) {
+    let body = match body::<S>(asked.body) {
         Ok(body) => body,
         Err(error) => return lines.write(&failure(Some(id), error)).await,
     };
@@ -248,9 +271,9 @@ async fn request(
         lines: sender,
         cancelled,
     };
-    let context = context.clone();
+    let service = service.clone();
     tokio::spawn(async move {
-        if let Err(error) = answer::answer(client, &context, body, &outbox).await {
+        if let Err(error) = service.answer(client, body, &outbox).await {
             outbox.fail(error).await;
         }
     });
@@ -294,18 +317,21 @@ enum Event {
 }
 
 /// The request in a line's body.
-fn body(body: Value) -> Result<Request, ApiError> {
+fn body<S: Service>(body: Value) -> Result<S::Request, ApiError> {
     let name = body
         .as_object()
         .and_then(|fields| fields.keys().next())
         .cloned();
     serde_json::from_value(body).map_err(|error| match name {
-        Some(name) if !Request::NAMES.contains(&name.as_str()) => ApiError::new(
+        Some(name) if !S::REQUESTS.contains(&name.as_str()) => ApiError::new(
             Code::UnknownRequest,
-            format!("the sled knows no request `{name}`"),
+            format!("the {} knows no request `{name}`", S::NAME),
         )
-        .cause(format!("it knows {}", Request::NAMES.join(", ")))
-        .next("it may run an older release than the command: `rackweave sled status` names it"),
+        .cause(format!("it knows {}", S::REQUESTS.join(", ")))
+        .next(format!(
+            "it may run an older release than the command: `rackweave {} status` names it",
+            S::NAME
+        )),
         _ => ApiError::new(Code::BadRequest, "the request is malformed").cause(error.to_string()),
     })
 }
