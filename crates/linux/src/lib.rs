@@ -1,16 +1,21 @@
 //! The kernel's door: underlay sockets and devices, netlink, namespaces, shared memory, threads and clocks.
 //!
 //! It decides nothing and knows no engine: every module is one thing of the kernel's, with typed errors that carry the
-//! kernel's own word as their source. All of it is synchronous.
+//! kernel's own word as their source. All of it is synchronous, but for what a task
+//! waits for: neighbours ([`link_local`], [`ndp`], [`packet`]) and notifications ([`netlink::Monitor`]).
 //!
 //! | module | what of the kernel |
 //! |---|---|
 //! | [`clock`] | time since boot |
+//! | [`link_local`] | UDP between neighbours |
+//! | [`ndp`] | router discovery between neighbours |
 //! | [`netlink`] | links, addresses, routes, rules, neighbours |
 //! | [`netns`] | network namespaces |
+//! | [`packet`] | Ethernet frames of one type |
 //! | [`poll`] | waiting for many file descriptors (epoll) |
 //! | [`random`] | unpredictable octets (getrandom) |
 //! | [`shm`] | memory that outlives the process |
+//! | [`socket`] | what sockets of many links have in common |
 //! | [`sysctl`] | the kernel's settings |
 //! | [`tap`] | the underlay over a TAP with tunnel segmentation offload |
 //! | [`thread`] | processors, and pinning to one |
@@ -19,11 +24,15 @@
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
+pub mod link_local;
+pub mod ndp;
 pub mod netlink;
 pub mod netns;
+pub mod packet;
 pub mod poll;
 pub mod random;
 pub mod shm;
+pub mod socket;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;

@@ -11,12 +11,17 @@ use rtnetlink::Handle;
 use tokio::runtime::{Builder, Runtime};
 
 mod address;
+mod batch;
 mod link;
+mod message;
+mod monitor;
 mod neighbour;
 mod route;
 mod rule;
 
+pub use batch::{RouteChange, RouteSocket};
 pub use link::{Link, LinkSettings};
+pub use monitor::{Change, Monitor};
 pub use neighbour::Neighbour;
 pub use route::{MAIN_TABLE, Path, Route, RouteKind};
 pub use rule::{LOCAL_TABLE, Rule};

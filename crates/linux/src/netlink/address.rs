@@ -98,7 +98,7 @@ impl Netlink {
 }
 
 /// The link's own address: `IFA_LOCAL` where there are two ends, else the only one.
-fn address_of(message: &AddressMessage) -> Option<IpNet> {
+pub(super) fn address_of(message: &AddressMessage) -> Option<IpNet> {
     let mut own = None::<IpAddr>;
     for attribute in &message.attributes {
         match attribute {

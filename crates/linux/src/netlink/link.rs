@@ -153,7 +153,7 @@ impl Netlink {
 }
 
 impl Link {
-    fn of(message: &LinkMessage) -> Self {
+    pub(super) fn of(message: &LinkMessage) -> Self {
         let flags = message.header.flags;
         let mut link = Self {
             index: message.header.index,

@@ -136,16 +136,7 @@ impl Netlink {
     /// # Errors
     /// [`NetlinkError`]; that there is none is none.
     pub fn remove_route(&self, route: &Route) -> Result<(), NetlinkError> {
-        let mut message = Route {
-            paths: Vec::new(),
-            source: None,
-            ..route.clone()
-        }
-        .message();
-        // Whatever it is and whoever made it.
-        message.header.kind = RouteType::Unspec;
-        message.header.protocol = RouteProtocol::Unspec;
-        message.header.scope = RouteScope::NoWhere;
+        let message = route.removal();
         let remove = self.handle.route().del(message).execute();
         let removed = self.wait(|| format!("remove {}", route.name()), remove);
         unless(removed, &[libc::ESRCH])
@@ -153,11 +144,25 @@ impl Netlink {
 }
 
 impl Route {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("route {} of table {}", self.destination, self.table)
     }
 
-    fn message(&self) -> RouteMessage {
+    /// The request to take it away, whatever it is and whoever made it.
+    pub(super) fn removal(&self) -> RouteMessage {
+        let mut message = Self {
+            paths: Vec::new(),
+            source: None,
+            ..self.clone()
+        }
+        .message();
+        message.header.kind = RouteType::Unspec;
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
+        message
+    }
+
+    pub(super) fn message(&self) -> RouteMessage {
         let mut message = RouteMessage::default();
         let header = &mut message.header;
         header.address_family = family(self.destination.addr());
@@ -194,7 +199,7 @@ impl Route {
         message
     }
 
-    fn of(message: &RouteMessage) -> Option<Self> {
+    pub(super) fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let unspecified = match header.address_family {
             AddressFamily::Inet => IpAddr::from([0; 4]),
