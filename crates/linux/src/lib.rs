@@ -19,6 +19,8 @@
 //! | [`sysctl`] | the kernel's settings |
 //! | [`tap`] | the underlay over a TAP with tunnel segmentation offload |
 //! | [`thread`] | processors, and pinning to one |
+//! | [`timer`] | a timer to wait for beside sockets (timerfd) |
+//! | [`timestamp`] | UDP sockets whose datagrams the kernel stamps |
 //! | [`udp`] | the underlay over UDP sockets |
 //! | [`underlay`] | which ways to the underlay there are |
 //! | [`wake`] | waking another thread (eventfd) |
@@ -36,6 +38,8 @@ pub mod socket;
 pub mod sysctl;
 pub mod tap;
 pub mod thread;
+pub mod timer;
+pub mod timestamp;
 pub mod udp;
 pub mod underlay;
 pub mod wake;

@@ -22,6 +22,12 @@ pub enum ThreadError {
         /// The kernel's word.
         source: io::Error,
     },
+    /// The kernel would not run the thread before others.
+    #[error("cannot run a thread in real time: it needs CAP_SYS_NICE or LimitRTPRIO=")]
+    Realtime(#[source] io::Error),
+    /// The kernel would not prefer the thread.
+    #[error("cannot prefer a thread: it needs CAP_SYS_NICE or LimitNICE=")]
+    Nice(#[source] io::Error),
 }
 
 /// The numbers of the processors that this thread may run on, ascending.
@@ -47,6 +53,37 @@ pub fn pin(cpu: usize) -> Result<(), ThreadError> {
             cpu,
             source: e.into(),
         })
+}
+
+/// Runs the calling thread before all that are not of its kind, as soon as it has something to do (`SCHED_FIFO` at its
+/// lowest priority). Processes that it starts are not.
+///
+/// # Errors
+/// [`ThreadError::Realtime`] where the process may not.
+#[expect(unsafe_code, reason = "nix does not wrap sched_setscheduler(2)")]
+pub fn realtime() -> Result<(), ThreadError> {
+    // SAFETY: numbers, for which zero is a value; on some C libraries the structure has more than the priority.
+    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
+    param.sched_priority = 1;
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: `param` outlives the call, which changes the calling thread alone.
+    match unsafe { libc::sched_setscheduler(0, policy, &raw const param) } {
+        0 => Ok(()),
+        _ => Err(ThreadError::Realtime(io::Error::last_os_error())),
+    }
+}
+
+/// Prefers the calling thread among the ordinary ones as far as the kernel goes (nice -20).
+///
+/// # Errors
+/// [`ThreadError::Nice`] where the process may not.
+#[expect(unsafe_code, reason = "nix does not wrap setpriority(2)")]
+pub fn prefer() -> Result<(), ThreadError> {
+    // SAFETY: it takes numbers and changes the calling thread alone.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) } {
+        0 => Ok(()),
+        _ => Err(ThreadError::Nice(io::Error::last_os_error())),
+    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rackweave_types::reserved::GENEVE_PORT;
 
-mod control;
+pub(crate) mod control;
 mod headers;
 mod losses;
-mod message;
+pub(crate) mod message;
 mod receive;
 mod send;
 mod single;

@@ -95,14 +95,15 @@ impl Arrival {
     }
 }
 
-struct Message<'a> {
-    level: c_int,
-    kind: c_int,
-    value: &'a [u8],
+/// One control message.
+pub(crate) struct Message<'a> {
+    pub(crate) level: c_int,
+    pub(crate) kind: c_int,
+    pub(crate) value: &'a [u8],
 }
 
 /// The first control message, and what follows it.
-fn next(control: &[u8]) -> Option<(Message<'_>, &[u8])> {
+pub(crate) fn next(control: &[u8]) -> Option<(Message<'_>, &[u8])> {
     let len = usize::from_ne_bytes(*control.first_chunk()?);
     let number = |at: usize| Some(c_int::from_ne_bytes(*control.get(at..)?.first_chunk()?));
     let message = Message {

@@ -10,7 +10,7 @@ use libc::{iovec, mmsghdr, sa_family_t, sockaddr_in6, socklen_t};
     clippy::cast_possible_truncation,
     reason = "28, and `try_from` is not for constants"
 )]
-pub(super) const ADDRESS_LEN: socklen_t = size_of::<sockaddr_in6>() as socklen_t;
+pub(crate) const ADDRESS_LEN: socklen_t = size_of::<sockaddr_in6>() as socklen_t;
 
 #[expect(
     clippy::cast_possible_truncation,
@@ -19,7 +19,7 @@ pub(super) const ADDRESS_LEN: socklen_t = size_of::<sockaddr_in6>() as socklen_t
 const FAMILY: sa_family_t = libc::AF_INET6 as sa_family_t;
 
 /// The socket address.
-pub(super) fn address(to: Ipv6Addr, port: u16) -> sockaddr_in6 {
+pub(crate) fn address(to: Ipv6Addr, port: u16) -> sockaddr_in6 {
     sockaddr_in6 {
         sin6_family: FAMILY,
         sin6_port: port.to_be(),
@@ -32,7 +32,7 @@ pub(super) fn address(to: Ipv6Addr, port: u16) -> sockaddr_in6 {
 }
 
 /// A part of a payload that is nowhere.
-pub(super) const fn no_part() -> iovec {
+pub(crate) const fn no_part() -> iovec {
     iovec {
         iov_base: ptr::null_mut(),
         iov_len: 0,
@@ -44,7 +44,7 @@ pub(super) const fn no_part() -> iovec {
     unsafe_code,
     reason = "on some C libraries the structure has private padding"
 )]
-pub(super) const fn no_message() -> mmsghdr {
+pub(crate) const fn no_message() -> mmsghdr {
     // SAFETY: numbers, for which zero is a value, and raw pointers, for which it is null.
     unsafe { std::mem::zeroed() }
 }

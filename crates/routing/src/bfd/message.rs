@@ -83,6 +83,10 @@ impl Micros {
 
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the header's flag bits"
+)]
 pub struct Message {
     /// Why the sender's session left the state before.
     pub diagnostic: Diagnostic,

@@ -346,7 +346,7 @@ impl Session {
         let Some(sent_at) = self.sent_at.filter(|_| !self.news) else {
             return Some(Instant::START);
         };
-        Some(sent_at.after(interval - interval * jitter.min(1024) / 1024))
+        Some(sent_at.after(interval.saturating_sub(interval * jitter / 1024)))
     }
 
     fn desired_min_tx(&self) -> Micros {
