@@ -1,0 +1,119 @@
+//! From nothing to a session.
+
+use std::time::Duration;
+
+use rackweave_routing::ddm::item::Item;
+use rackweave_routing::ddm::session::SessionEvent;
+
+use crate::ends::{Ends, Perfect, item};
+
+const MOMENT: Duration = Duration::from_millis(5);
+
+#[test]
+fn two_ends_meet_at_once() {
+    let mut ends = Ends::unsigned();
+    ends.run(MOMENT, &mut Perfect);
+    assert!(ends.established());
+    assert_eq!(ends.key(0), ends.key(1));
+    assert_eq!(ends.ends[0].session.peer().unwrap().name, "node-2");
+    for end in &ends.ends {
+        assert_eq!(end.refused, []);
+        assert_eq!(end.events.len(), 1);
+    }
+}
+
+#[test]
+fn items_come_once_and_in_order() {
+    let mut ends = Ends::unsigned();
+    ends.run(MOMENT, &mut Perfect);
+    let items: Vec<Item> = (0..500).map(item).chain([Item::EndOfRib]).collect();
+    for item in &items {
+        ends.ends[0].session.push(item);
+    }
+    ends.run(MOMENT, &mut Perfect);
+    assert_eq!(ends.items(1), items);
+    assert_eq!(ends.items(0), []);
+}
+
+#[test]
+fn an_idle_session_says_little() {
+    let mut ends = Ends::unsigned();
+    ends.run(Duration::from_secs(1), &mut Perfect);
+    let before = ends.captured.len();
+    ends.run(Duration::from_secs(30), &mut Perfect);
+    assert!(ends.established());
+    let said = ends.captured.len() - before;
+    assert!((58..=62).contains(&said), "{said} messages");
+}
+
+#[test]
+fn silence_ends_a_session() {
+    let mut ends = Ends::unsigned();
+    ends.run(Duration::from_secs(1), &mut Perfect);
+    ends.restart(1);
+    ends.ends[0].events.clear();
+    // Nothing gets through.
+    struct Cut;
+    impl crate::ends::Wire for Cut {
+        fn arrivals(&mut self, _: rackweave_types::Instant) -> Vec<rackweave_types::Instant> {
+            Vec::new()
+        }
+    }
+    ends.run(Duration::from_secs(3), &mut Cut);
+    let [SessionEvent::ControlDead { reason }] = ends.ends[0].events.as_slice() else {
+        panic!("{:?}", ends.ends[0].events);
+    };
+    assert_eq!(reason, "nothing of node-2 for the hold time of 3000 ms");
+    ends.run(Duration::from_secs(1), &mut Perfect);
+    assert!(ends.established());
+}
+
+#[test]
+fn a_restarted_end_is_taken_back_at_once() {
+    let mut ends = Ends::unsigned();
+    ends.run(Duration::from_secs(1), &mut Perfect);
+    ends.ends[0].events.clear();
+    ends.restart(1);
+    ends.run(MOMENT, &mut Perfect);
+    assert!(ends.established());
+    assert!(matches!(
+        ends.ends[0].events.as_slice(),
+        [SessionEvent::Established {
+            restarted: true,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn news_of_a_node_lose_nothing() {
+    let mut ends = Ends::unsigned();
+    ends.run(MOMENT, &mut Perfect);
+    ends.ends[0].session.push(&item(1));
+    ends.ends[0].own.revision += 1;
+    ends.ends[0].own.name = "renamed".to_owned();
+    ends.ends[1].events.clear();
+    ends.run(MOMENT, &mut Perfect);
+    let [
+        SessionEvent::Item(first),
+        SessionEvent::Rekeyed { peer, .. },
+    ] = ends.ends[1].events.as_slice()
+    else {
+        panic!("{:?}", ends.ends[1].events);
+    };
+    assert_eq!(*first, item(1));
+    assert_eq!(peer.name, "renamed");
+    ends.ends[0].session.push(&item(2));
+    ends.run(MOMENT, &mut Perfect);
+    assert_eq!(ends.items(1), [item(1), item(2)]);
+    assert_eq!(ends.key(0), ends.key(1));
+}
+
+#[test]
+fn who_is_about_to_restart_says_so() {
+    let mut ends = Ends::unsigned();
+    ends.run(MOMENT, &mut Perfect);
+    ends.ends[0].session.restarting();
+    ends.run(MOMENT, &mut Perfect);
+    assert_eq!(ends.ends[1].events.last(), Some(&SessionEvent::Restarting));
+}
