@@ -1,0 +1,91 @@
+//! Whom a switch lets in from its sleds' links.
+//!
+//! From a link without a known neighbour nobody is let in but link-local addresses; from a sled's, its bootstrap prefix
+//! and what was taken in of it (its /64, services); from a switch's or spine's, everybody. A link whose sled is lost stays
+//! as it is.
+
+use std::collections::BTreeMap;
+
+use ipnet::Ipv6Net;
+
+use rackweave_types::{BootstrapPrefix, Role};
+
+use super::{Fabric, LinkId, Output};
+
+/// What each link lets in.
+#[derive(Debug, Default)]
+pub(super) struct Filters {
+    set: BTreeMap<LinkId, (String, Option<Vec<Ipv6Net>>)>,
+}
+
+impl Filters {
+    pub(super) fn forget(&mut self, link: LinkId) {
+        self.set.remove(&link);
+    }
+
+    /// What the link lets in: `None` for everybody.
+    pub(super) fn of(&self, link: LinkId) -> Option<&[Ipv6Net]> {
+        self.set.get(&link)?.1.as_deref()
+    }
+}
+
+impl Fabric {
+    /// Lets nobody in from a link where no neighbour is known; while forwarding of a process before is kept, that
+    /// process's filters are.
+    pub(super) fn close_filter(&mut self, link: LinkId) {
+        let is_known = self.filters.set.contains_key(&link);
+        if self.own.role == Role::Switch && !is_known && !self.restart.is_holding() {
+            let owner = self.link_name(link);
+            self.set_filter(link, owner, Some(Vec::new()));
+        }
+    }
+
+    /// Closes what was left open while forwarding was kept.
+    pub(super) fn close_filters(&mut self) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.close_filter(link);
+        }
+    }
+
+    /// Lets in from the link what its neighbours may send.
+    pub(super) fn refresh_filter(&mut self, link: LinkId) {
+        if self.own.role != Role::Switch {
+            return;
+        }
+        let mut owners = Vec::new();
+        let mut allowed = Vec::new();
+        let mut everybody = false;
+        for (index, neighbor) in self.neighbors.on(link) {
+            let Some(peer) = &neighbor.peer else {
+                continue;
+            };
+            owners.push(peer.name.clone());
+            everybody |= peer.role != Role::Sled;
+            allowed.push(BootstrapPrefix::new(peer.id.0).net());
+            if peer.role == Role::Sled {
+                allowed.extend(self.learned.prefixes_of(index));
+            }
+        }
+        if owners.is_empty() {
+            return;
+        }
+        allowed.sort_unstable();
+        allowed.dedup();
+        let allowed = (!everybody).then_some(allowed);
+        self.set_filter(link, owners.join(", "), allowed);
+    }
+
+    fn set_filter(&mut self, link: LinkId, owner: String, allowed: Option<Vec<Ipv6Net>>) {
+        let filter = (owner, allowed);
+        if self.filters.set.get(&link) != Some(&filter) {
+            let (owner, allowed) = filter.clone();
+            self.filters.set.insert(link, filter);
+            self.out.push(Output::Filter {
+                link,
+                owner,
+                allowed,
+            });
+        }
+    }
+}
