@@ -10,10 +10,12 @@ use serde::Deserialize;
 
 /// The crates that own no clock, socket, thread, random source nor unsafe code, by folder under
 /// `crates/`.
-pub(crate) const PURE: [&str; 7] = ["types", "wire", "engine", "vpc", "trust", "routing", "sim"];
+pub(crate) const PURE: [&str; 8] = [
+    "types", "wire", "engine", "vpc", "trust", "routing", "mgmt", "sim",
+];
 
 /// Those of them that also stand where there is no `std`.
-pub(crate) const NO_STD: [&str; 4] = ["types", "wire", "engine", "vpc"];
+pub(crate) const NO_STD: [&str; 5] = ["types", "wire", "engine", "vpc", "mgmt"];
 
 /// The part of `cargo metadata` that the chores read.
 #[derive(Debug, Deserialize)]
