@@ -9,6 +9,7 @@
 //! | [`clock`] | time since boot |
 //! | [`link_local`] | UDP between neighbours |
 //! | [`ndp`] | router discovery between neighbours |
+//! | [`heap`] | memory that is freed goes back to the kernel |
 //! | [`netlink`] | links, addresses, routes, rules, neighbours |
 //! | [`netns`] | network namespaces |
 //! | [`packet`] | Ethernet frames of one type |
@@ -28,6 +29,7 @@
 pub mod clock;
 pub mod link_local;
 pub mod ndp;
+pub mod heap;
 pub mod netlink;
 pub mod netns;
 pub mod packet;

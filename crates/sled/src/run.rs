@@ -8,7 +8,7 @@ use rackweave_api::sled::{PassedOver, UnderlayStatus};
 use rackweave_daemon::dir::private_dir;
 use rackweave_daemon::lock::Lock;
 use rackweave_daemon::notify;
-use rackweave_linux::clock;
+use rackweave_linux::{clock, heap};
 use rackweave_types::Instant;
 use rackweave_types::state::HostState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +39,7 @@ const COMMANDS: usize = 16;
 /// Why it cannot start. What goes wrong later is logged and mended, or costs one guest alone.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let started = clock::now();
+    heap::give_large_blocks_back();
     config.check()?;
     for dir in [&config.run_dir, &config.state_dir] {
         private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
