@@ -26,7 +26,9 @@ mod tests {
     /// Octets of memory that is the process's own and in use.
     fn resident() -> usize {
         let statm = fs::read_to_string("/proc/self/statm").unwrap();
-        let mut pages = statm.split(' ').map(|field| field.trim().parse::<usize>().unwrap());
+        let mut pages = statm
+            .split(' ')
+            .map(|field| field.trim().parse::<usize>().unwrap());
         let (resident, shared) = (pages.nth(1).unwrap(), pages.next().unwrap());
         (resident - shared) * 4096
     }
@@ -38,7 +40,9 @@ mod tests {
         // Would move the threshold to 4 MiB by itself.
         drop(vec![1_u8; BLOCK]);
         let before = resident();
-        let blocks: Vec<_> = (0..8).map(|_| (vec![1_u8; BLOCK], vec![1_u8; 64])).collect();
+        let blocks: Vec<_> = (0..8)
+            .map(|_| (vec![1_u8; BLOCK], vec![1_u8; 64]))
+            .collect();
         assert!(resident() >= before + 8 * BLOCK);
         let small: Vec<_> = blocks.into_iter().map(|(_, small)| small).collect();
         assert!(resident() < before + BLOCK, "{small:?}");

@@ -27,9 +27,9 @@
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
+pub mod heap;
 pub mod link_local;
 pub mod ndp;
-pub mod heap;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
