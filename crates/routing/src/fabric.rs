@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 
-use rackweave_types::Instant;
+use rackweave_types::{Instant, RackPrefix};
 
 use crate::ddm::exchange::Outbox;
 use crate::ddm::item::{Members, NodeId};
@@ -105,7 +105,7 @@ impl Fabric {
             name: settings.identity,
             role: settings.role,
             rack,
-            az: rack.map(|rack| rack.az()).or(settings.az),
+            az: rack.map(RackPrefix::az).or(settings.az),
             assignment: settings.assignment,
             hold: settings.hold,
             security: settings.security,
@@ -261,6 +261,9 @@ impl Fabric {
 
     /// The /56 of this node's rack.
     fn own_rack(&self) -> Option<Ipv6Net> {
-        self.own.rack.map(|rack| rack.net())
+        self.own.rack.map(RackPrefix::net)
     }
 }
+
+#[cfg(test)]
+mod tests;
