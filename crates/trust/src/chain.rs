@@ -119,6 +119,16 @@ fn holds<T: Statement>(statement: &T, now: UnixTime) -> Result<(), ChainError> {
     }
 }
 
+impl<T: Statement> Signed<T> {
+    /// Whether the certificate holds at this time, whoever signed it.
+    ///
+    /// # Errors
+    /// Where it does not yet, or no longer.
+    pub fn holds(&self, now: UnixTime) -> Result<(), ChainError> {
+        holds(self.claims(), now)
+    }
+}
+
 /// The AZ roots that a node trusts: its own AZ's, and those of the AZs that it is joined to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anchor {
