@@ -10,6 +10,7 @@
 //! | [`bfd`] | liveness of links (RFC 5880, 5881) |
 //! | [`probe`] | delay and loss of links and of paths |
 //! | [`lldp`] | who is at the other end (IEEE 802.1AB): for people, never for correctness |
+//! | [`rack`] | who of a rack has which /64, and how its keepers agree |
 //! | [`rib`] | best paths by prefix, of all protocols |
 //! | [`fabric`] | the machine of a node: joins `ddm`, `rib`, liveness and delay |
 #![forbid(unsafe_code)]
@@ -19,4 +20,5 @@ pub mod ddm;
 pub mod fabric;
 pub mod lldp;
 pub mod probe;
+pub mod rack;
 pub mod rib;

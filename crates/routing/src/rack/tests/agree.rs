@@ -1,0 +1,281 @@
+//! Whatever is lost, doubled, late or restarted: of each version one table is chosen, and none is forgotten.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rackweave_types::{MacAddr, Role};
+
+use super::numbers::{member, rack};
+use crate::rack::{Acceptor, Ballot, Member, Proposer, Reply, Request, Step, Table};
+
+/// A node: its acceptor is on disk, its attempt is not.
+#[derive(Debug)]
+struct Node {
+    own: Member,
+    acceptor: Acceptor,
+    attempt: Option<(Proposer, Vec<MacAddr>)>,
+    beaten: Option<Ballot>,
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    Ask(Request),
+    Answer(Reply),
+}
+
+/// A rack whose network does with messages what the seed says.
+struct World {
+    nodes: BTreeMap<MacAddr, Node>,
+    wire: Vec<(MacAddr, MacAddr, Message)>,
+    chosen: BTreeMap<u64, Table>,
+}
+
+/// What happens next; numbers choose among what there is.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A node wants the rack to begin, or another one in the table.
+    Wish(usize, u8),
+    /// A message arrives; the copy on the wire stays where it is doubled.
+    Deliver(usize, bool),
+    Lose(usize),
+    Restart(usize),
+}
+
+impl World {
+    fn new(count: u8) -> Self {
+        let node = |number| {
+            let own = member(Role::Sled, number);
+            let node = Node {
+                own: own.clone(),
+                acceptor: Acceptor::default(),
+                attempt: None,
+                beaten: None,
+            };
+            (own.hardware, node)
+        };
+        Self {
+            nodes: (1..=count).map(node).collect(),
+            wire: Vec::new(),
+            chosen: BTreeMap::new(),
+        }
+    }
+
+    fn at(&self, index: usize) -> MacAddr {
+        let mut all = self.nodes.keys();
+        *all.nth(index % self.nodes.len()).unwrap()
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match *event {
+            Event::Wish(index, number) => self.wish(self.at(index), 100 + number % 40),
+            Event::Restart(index) => {
+                let at = self.at(index);
+                let node = self.nodes.get_mut(&at).unwrap();
+                (node.attempt, node.beaten) = (None, None);
+            }
+            Event::Lose(index) if !self.wire.is_empty() => {
+                self.wire.swap_remove(index % self.wire.len());
+            }
+            Event::Deliver(index, doubled) if !self.wire.is_empty() => {
+                let index = index % self.wire.len();
+                let (from, to, message) = if doubled {
+                    self.wire[index].clone()
+                } else {
+                    self.wire.swap_remove(index)
+                };
+                self.deliver(from, to, message);
+            }
+            Event::Lose(_) | Event::Deliver(..) => (),
+        }
+    }
+
+    /// A node begins the rack with whom it sees, or has another sled added.
+    fn wish(&mut self, at: MacAddr, number: u8) {
+        // Each sees all but one, another one each time.
+        let seen = self.nodes.values().map(|node| node.own.clone());
+        let seen: Vec<_> = seen
+            .enumerate()
+            .filter(|(index, own)| index % 5 != usize::from(number % 5) || own.hardware == at)
+            .map(|(_, own)| own)
+            .collect();
+        let node = self.nodes.get_mut(&at).unwrap();
+        let (wish, acceptors, quorum) = match node.acceptor.chosen() {
+            None => {
+                let table = Table::first(rack(), &seen, None).unwrap();
+                let all: Vec<_> = seen.iter().map(|own| own.hardware).collect();
+                let quorum = all.len();
+                (table, all, quorum)
+            }
+            Some(table) => {
+                let arrival = member(Role::Sled, number);
+                let Some(next) = table.with(&arrival, None).unwrap() else {
+                    return;
+                };
+                (next, table.keepers(), table.majority())
+            }
+        };
+        let ballot = node.acceptor.attempt(at, node.beaten);
+        let proposer = Proposer::new(wish, ballot, &acceptors, quorum);
+        let request = proposer.prepare();
+        node.attempt = Some((proposer, acceptors.clone()));
+        self.ask(at, &acceptors, &request);
+    }
+
+    fn ask(&mut self, from: MacAddr, to: &[MacAddr], request: &Request) {
+        for to in to {
+            self.wire.push((from, *to, Message::Ask(request.clone())));
+        }
+    }
+
+    fn deliver(&mut self, from: MacAddr, to: MacAddr, message: Message) {
+        let node = self.nodes.get_mut(&to).unwrap();
+        let reply = match message {
+            Message::Ask(request) => {
+                let before = node.acceptor.clone();
+                let (reply, changed) = node.acceptor.answer(request);
+                assert!(
+                    changed || before == node.acceptor,
+                    "what changes is written"
+                );
+                self.wire.push((to, from, Message::Answer(reply)));
+                return;
+            }
+            Message::Answer(reply) => reply,
+        };
+        let Some((proposer, acceptors)) = &mut node.attempt else {
+            return;
+        };
+        let acceptors = acceptors.clone();
+        match proposer.reply(from, reply) {
+            Step::Wait => (),
+            Step::Ask(request) => self.ask(to, &acceptors, &request),
+            Step::Teach(behind, request) => {
+                let table = node.acceptor.chosen().unwrap().clone();
+                self.ask(to, &[behind], &Request::Learn { table });
+                self.ask(to, &[behind], &request);
+            }
+            Step::Chosen(table) => {
+                (node.attempt, node.beaten) = (None, None);
+                node.acceptor.learn(table.clone());
+                self.chosen_once(&table);
+                let all: Vec<_> = self.nodes.keys().copied().collect();
+                self.ask(to, &all, &Request::Learn { table });
+            }
+            Step::Beaten(ballot) => {
+                node.attempt = None;
+                node.beaten = Some(ballot);
+            }
+            Step::Alone => node.attempt = None,
+        }
+    }
+
+    /// The invariant: of each version one table, which holds all that the version before held.
+    fn chosen_once(&mut self, table: &Table) {
+        assert_eq!(table.check(), Ok(()));
+        let first = self
+            .chosen
+            .entry(table.version)
+            .or_insert_with(|| table.clone());
+        assert_eq!(first, table, "two tables of one version");
+        if let Some(before) = self.chosen.get(&(table.version - 1)) {
+            for given in &before.assignments {
+                assert_eq!(
+                    table.of(&given.identity),
+                    Some(given),
+                    "a node lost its /64"
+                );
+            }
+        }
+    }
+
+    /// From now on nothing is lost: whoever wishes gets there.
+    fn settle(&mut self, at: MacAddr, number: u8) -> Table {
+        let wish = member(Role::Sled, number).identity;
+        for _ in 0..64 {
+            let known = self.nodes[&at].acceptor.chosen().cloned();
+            if let Some(table) = known.filter(|table| table.of(&wish).is_some()) {
+                return table;
+            }
+            self.wish(at, number);
+            while !self.wire.is_empty() {
+                let (from, to, message) = self.wire.remove(0);
+                self.deliver(from, to, message);
+            }
+        }
+        panic!(
+            "nothing is chosen though nothing is lost: {:?}",
+            self.nodes[&at]
+        );
+    }
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        2 => (any::<usize>(), any::<u8>()).prop_map(|(at, number)| Event::Wish(at, number)),
+        24 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(at, twice)| Event::Deliver(at, twice)),
+        2 => any::<usize>().prop_map(Event::Lose),
+        1 => any::<usize>().prop_map(Event::Restart),
+    ];
+    prop::collection::vec(event, 0..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn of_each_version_one_table_is_chosen(count in 3_u8..8, events in events(), last: usize) {
+        let mut world = World::new(count);
+        for event in &events {
+            world.happen(event);
+        }
+        let at = world.at(last);
+        let before = world.chosen.clone();
+        // Nobody wished for this sled before, so the last version is needed to have it.
+        let table = world.settle(at, 99);
+        for (version, earlier) in before {
+            prop_assert!(version < table.version || table.version == 1);
+            for given in &earlier.assignments {
+                prop_assert_eq!(table.of(&given.identity), Some(given));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_majority_suffices_and_less_does_not() {
+    let all: Vec<_> = (1..=3).map(|number| member(Role::Sled, number)).collect();
+    let table = Table::first(rack(), &all, None).unwrap();
+    let keepers = table.keepers();
+    let next = table.with(&member(Role::Sled, 9), None).unwrap().unwrap();
+    let mut acceptors = [(); 2].map(|()| {
+        let mut acceptor = Acceptor::default();
+        assert!(acceptor.learn(table.clone()));
+        acceptor
+    });
+    let ballot = acceptors[0].attempt(keepers[0], None);
+    let mut proposer = Proposer::new(next.clone(), ballot, &keepers, table.majority());
+    assert_eq!(proposer.unreachable(keepers[2]), Step::Wait);
+    let prepare = proposer.prepare();
+    let mut replies = acceptors
+        .iter_mut()
+        .map(|acceptor| acceptor.answer(prepare.clone()).0);
+    assert_eq!(
+        proposer.reply(keepers[0], replies.next().unwrap()),
+        Step::Wait
+    );
+    let Step::Ask(accept) = proposer.reply(keepers[1], replies.next().unwrap()) else {
+        panic!("two of three promised");
+    };
+    let mut replies = acceptors
+        .iter_mut()
+        .map(|acceptor| acceptor.answer(accept.clone()).0);
+    assert_eq!(
+        proposer.reply(keepers[0], replies.next().unwrap()),
+        Step::Wait
+    );
+    let chosen = proposer.reply(keepers[1], replies.next().unwrap());
+    assert_eq!(chosen, Step::Chosen(next.clone()));
+    let mut lone = Proposer::new(next, ballot, &keepers, table.majority());
+    assert_eq!(lone.unreachable(keepers[1]), Step::Wait);
+    assert_eq!(lone.unreachable(keepers[2]), Step::Alone);
+}
