@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use rackweave_router::keys::{self, KeysArgs};
 use rackweave_sled::cli::{self, SledArgs};
 
 /// The network of a rack: everything between a guest's virtual NIC and the customer's router.
@@ -24,6 +25,8 @@ struct Rackweave {
 enum Command {
     /// The host agent: runs it, asks it, changes it.
     Sled(SledArgs),
+    /// The tree of keys that nodes trust each other by: AZ root, racks, nodes.
+    Keys(KeysArgs),
     /// Writes a completion script for a shell to standard output.
     ///
     /// Example: `rackweave completion bash > /etc/bash_completion.d/rackweave`
@@ -36,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     match Rackweave::parse().command {
         Command::Sled(args) => cli::main(args, rackweave_sled::run::run),
+        Command::Keys(args) => keys::main(&args),
         Command::Completion { shell } => {
             let mut command = Rackweave::command();
             clap_complete::generate(shell, &mut command, "rackweave", &mut io::stdout());

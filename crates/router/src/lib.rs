@@ -4,3 +4,4 @@
 //! task or a thread: it hands in what came from outside through an [`inbox::Inbox`], and takes the outputs that are its.
 
 pub mod inbox;
+pub mod keys;
