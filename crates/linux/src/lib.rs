@@ -7,9 +7,10 @@
 //! | module | what of the kernel |
 //! |---|---|
 //! | [`clock`] | time since boot |
+//! | [`frames`] | whole frames of a link, with their offloads |
+//! | [`heap`] | memory that is freed goes back to the kernel |
 //! | [`link_local`] | UDP between neighbours |
 //! | [`ndp`] | router discovery between neighbours |
-//! | [`heap`] | memory that is freed goes back to the kernel |
 //! | [`netlink`] | links, addresses, routes, rules, neighbours |
 //! | [`netns`] | network namespaces |
 //! | [`packet`] | Ethernet frames of one type |
@@ -27,6 +28,7 @@
 //! | [`wake`] | waking another thread (eventfd) |
 
 pub mod clock;
+pub mod frames;
 pub mod heap;
 pub mod link_local;
 pub mod ndp;
