@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use rackweave_lab::cli::LabArgs;
 use rackweave_router::keys::{self, KeysArgs};
 use rackweave_sled::cli::{self, SledArgs};
 
@@ -27,6 +28,8 @@ enum Command {
     Sled(SledArgs),
     /// The tree of keys that nodes trust each other by: AZ root, racks, nodes.
     Keys(KeysArgs),
+    /// Racks on this machine, in network namespaces, and faults in them.
+    Lab(LabArgs),
     /// Writes a completion script for a shell to standard output.
     ///
     /// Example: `rackweave completion bash > /etc/bash_completion.d/rackweave`
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     match Rackweave::parse().command {
         Command::Sled(args) => cli::main(args, rackweave_sled::run::run),
         Command::Keys(args) => keys::main(&args),
+        Command::Lab(args) => rackweave_lab::cli::main(args),
         Command::Completion { shell } => {
             let mut command = Rackweave::command();
             clap_complete::generate(shell, &mut command, "rackweave", &mut io::stdout());

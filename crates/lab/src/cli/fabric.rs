@@ -1,0 +1,131 @@
+//! `lab fabric`: from nothing to a fabric in which all reach all.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+use rackweave_daemon::output::Failure;
+use rackweave_types::AzPrefix;
+
+use super::{Named, failure, show};
+use crate::interrupt::Interrupt;
+use crate::lab::{self, Plan, Stage};
+use crate::topology;
+
+/// Where a shell says that a command was interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// Arguments of `lab fabric`.
+#[derive(Debug, Args)]
+pub(super) struct FabricArgs {
+    #[command(flatten)]
+    lab: Named,
+    /// How many racks, 1 to 32; more than eight are joined by spines
+    #[arg(long, default_value_t = 1)]
+    racks: u8,
+    /// How many sleds in each rack, 1 to 64
+    #[arg(long, default_value_t = 3)]
+    sleds: u8,
+    /// The AZ that all racks are of
+    #[arg(long, value_name = "PREFIX", default_value = "fd00:1122:3344::/48")]
+    az: AzPrefix,
+    /// Makes no keys, and has routers accept unsigned messages
+    #[arg(long)]
+    unsigned: bool,
+    /// Stays until Ctrl-C, and takes the lab away then
+    #[arg(long)]
+    foreground: bool,
+    /// Goes no further than this stage
+    #[arg(long, value_name = "STAGE", default_value = "sleds")]
+    until: Stage,
+    /// Starts no router in this node; `lab start NODE` does it later
+    #[arg(long, value_name = "NODE")]
+    later: Vec<String>,
+    /// Writes the lab as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn fabric(args: &FabricArgs) -> ExitCode {
+    match build(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(Ended::Failed(failure)) => failure.tell(),
+    }
+}
+
+/// Why there is no lab after all.
+enum Ended {
+    Interrupted,
+    Failed(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn build(args: &FabricArgs) -> Result<(), Ended> {
+    let place = args.lab.place();
+    let interrupt = Interrupt::listen()
+        .map_err(|error| Failure::new("cannot listen to signals").cause(error.to_string()))?;
+    let topology = topology::fabric(args.lab.name.clone(), args.az, args.racks, args.sleds)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    if let Some(unknown) = args.later.iter().find(|name| topology.node(name).is_none()) {
+        return Err(Failure::new(format!("--later {unknown}: there is no such node")).into());
+    }
+    let plan = Plan {
+        topology,
+        signed: !args.unsigned,
+        until: args.until,
+        later: args.later.clone(),
+    };
+    let mut progress = Progress::default();
+    let made = lab::up(&place, plan, &interrupt, &mut |line| progress.say(line));
+    progress.end();
+    if interrupt.came() {
+        lab::down(&place).map_err(failure)?;
+        return Err(Ended::Interrupted);
+    }
+    made.map_err(failure)?;
+    show::show(&lab::status(&place).map_err(failure)?, args.json)?;
+    if args.foreground {
+        interrupt.wait();
+        lab::down(&place).map_err(failure)?;
+    }
+    Ok(())
+}
+
+/// Says on standard error how far things are: a line for each step, and on a terminal the step that goes on.
+#[derive(Debug, Default)]
+struct Progress {
+    unfinished: bool,
+}
+
+impl Progress {
+    fn say(&mut self, line: lab::Line<'_>) {
+        let mut out = io::stderr();
+        let over = if self.unfinished { "\r\x1b[K" } else { "" };
+        // Who has closed standard error does not want to know.
+        let _told = match line {
+            lab::Line::Done(text) => {
+                self.unfinished = false;
+                writeln!(out, "{over}{text}")
+            }
+            lab::Line::Going(text) if out.is_terminal() => {
+                self.unfinished = true;
+                write!(out, "{over}{text}")
+            }
+            lab::Line::Going(_) => Ok(()),
+        };
+        let _told = out.flush();
+    }
+
+    fn end(&mut self) {
+        if self.unfinished {
+            let _told = writeln!(io::stderr());
+            self.unfinished = false;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The routers of a lab: one process in each node.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::Ipv6Addr;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rackweave_linux::netlink::Netlink;
+use rackweave_linux::netns::Netns;
+use rackweave_types::{AzPrefix, NodePrefix, Role};
+
+use crate::clock;
+use crate::place::Place;
+use crate::rack;
+use crate::spaces::{self, Process};
+use crate::state::State;
+use crate::step::StepError;
+use crate::topology::Node;
+
+/// How the router's program is called.
+const CALLED: [&str; 2] = ["router", "run"];
+/// How long a process may take to end that was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Writes the configuration of a node's router.
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn configure(place: &Place, state: &State, node: &Node) -> Result<(), StepError> {
+    let (run, kept) = (place.run_dir(&node.name), place.state_dir(&node.name));
+    for dir in [&run, &kept] {
+        place.ensure(dir)?;
+    }
+    let links: Vec<_> = state
+        .topology
+        .links_of(&node.name)
+        .flat_map(|link| &link.ends)
+        .filter(|end| end.node == node.name)
+        .map(|end| format!("{:?}", end.interface))
+        .collect();
+    let mut lines = vec![
+        format!("role = \"{}\"", node.role),
+        format!("id = {:?}", node.name),
+        format!("hardware = \"{}\"", node.hardware),
+        format!("run_dir = {:?}", run.display().to_string()),
+        format!("state_dir = {:?}", kept.display().to_string()),
+        format!("links = [{}]", links.join(", ")),
+        format!("signed = {}", state.signed),
+    ];
+    if state.signed {
+        let keys = rack::node_keys(place, node).display().to_string();
+        lines.push(format!("keys = {keys:?}"));
+    }
+    if node.role == Role::Spine {
+        lines.push(format!("az = \"{}\"", state.topology.az));
+    }
+    let text = lines.join("\n") + "\n";
+    let path = place.config(&node.name);
+    fs::write(&path, text)
+        .map_err(|error| StepError::new(format!("cannot write {}", path.display())).because(&error))
+}
+
+/// Starts the router of a node, which then runs by itself.
+///
+/// # Errors
+/// Where it cannot be started, or one runs already.
+pub(crate) fn start(place: &Place, node: &Node) -> Result<(), StepError> {
+    let log = place.log(&node.name);
+    let step = || StepError::new(format!("cannot start the router of {}", node.name));
+    if let Some(pid) = pid(place, node) {
+        let kill = format!(
+            "end it: `rackweave lab kill --name {} {}`",
+            place.lab(),
+            node.name
+        );
+        return Err(step()
+            .cause(format!("it runs already, as process {pid}"))
+            .next(kill));
+    }
+    let space = spaces::node(place, &node.name)?;
+    let config = place.config(&node.name);
+    let spawned = space
+        .run_in(|| {
+            let out = File::options().create(true).append(true).open(&log)?;
+            Command::new(std::env::current_exe()?)
+                .args(CALLED)
+                .arg("--config")
+                .arg(&config)
+                .stdin(Stdio::null())
+                .stdout(out.try_clone()?)
+                .stderr(out)
+                // Ctrl-C is for the command that started it.
+                .process_group(0)
+                .spawn()
+        })
+        .map_err(|error| step().because(&error))?;
+    let started: io::Result<_> = spawned;
+    started
+        .map(drop)
+        .map_err(|error| step().because(&error).log(&log))
+}
+
+/// Ends the router of a node without asking, and waits until it has ended. What else runs in the node goes on.
+///
+/// # Errors
+/// Where none runs.
+pub(crate) fn kill(place: &Place, node: &Node) -> Result<(), StepError> {
+    let found = find(place, node);
+    let step = || StepError::new(format!("cannot end the router of {}", node.name));
+    if found.is_empty() {
+        return Err(step().cause("none runs").log(&place.log(&node.name)));
+    }
+    spaces::end(&found);
+    clock::wait(PATIENCE, || find(place, node).is_empty().then_some(()))
+        .ok_or_else(|| step().cause("it does not end"))
+}
+
+/// The process of a node's router.
+pub(crate) fn pid(place: &Place, node: &Node) -> Option<i32> {
+    find(place, node).first().map(|found| found.pid)
+}
+
+fn find(place: &Place, node: &Node) -> Vec<Process> {
+    let mut found = spaces::processes(&place.space(&node.name));
+    found.retain(|process| process.is(&CALLED));
+    found
+}
+
+/// The address that a node has of its rack, on loopback.
+pub(crate) fn address(space: &Netns, az: AzPrefix) -> Option<Ipv6Addr> {
+    let addresses = space
+        .run_in(|| Netlink::open().ok()?.addresses("lo").ok())
+        .ok()??;
+    addresses
+        .into_iter()
+        .find_map(|address| match address.addr() {
+            std::net::IpAddr::V6(address) if az.contains(address) => {
+                let own = NodePrefix::of(address).ok()?.tunnel_endpoint();
+                (own == address).then_some(address)
+            }
+            _ => None,
+        })
+}
