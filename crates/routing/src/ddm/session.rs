@@ -51,6 +51,8 @@ const FIRST_HELLO: Duration = Duration::from_millis(20);
 const LAST_HELLO: Duration = Duration::from_secs(1);
 /// For how long a neighbour that spoke nonsense under its own name is not spoken to.
 const SHUNNED: Duration = Duration::from_secs(5);
+/// How long the neighbour has to follow up a hello that was answered.
+const FOLLOW_UP: Duration = Duration::from_secs(3);
 /// How many nonces of the neighbour are remembered after their session, to tell replays.
 const REMEMBERED: usize = 16;
 
@@ -95,8 +97,9 @@ pub struct Session {
     greeting: Option<Greeting>,
     /// The neighbour's nonce to answer.
     answer: Option<[u8; 16]>,
-    /// The neighbour's nonce that the offer answered last.
-    answered: Option<[u8; 16]>,
+    /// The neighbour's nonce that the offer answered last, and when it ought to have come of it what comes of a hello that
+    /// was not replayed.
+    answered: Option<([u8; 16], Instant)>,
     current: Option<Current>,
     /// Of the session that stood last.
     instance: Option<u64>,
@@ -267,10 +270,20 @@ impl Session {
             self.draw(own);
         }
         self.answer = Some(nonce);
-        self.answered = Some(nonce);
+        if self.answered.is_none_or(|(before, _)| before != nonce) {
+            self.not_followed_up();
+            self.answered = Some((nonce, now.after(FOLLOW_UP)));
+        }
         // The answer is a hello; no need of another one at once.
         if let Some(greeting) = &mut self.greeting {
             greeting.at = greeting.at.max(now.after(greeting.wait));
+        }
+    }
+
+    /// A hello that was answered, and that its sender never came back to, was replayed; or the sender went away.
+    fn not_followed_up(&mut self) {
+        if self.answered.take().is_some() {
+            self.refusals.count(RefusedKind::Replayed);
         }
     }
 
@@ -319,7 +332,8 @@ impl Session {
         incoming.acknowledge_at(now.at);
         self.instance = Some(peer.instance);
         // Where the answer was sent already, the neighbour most likely has the session too.
-        let echoed = self.answered == Some(hello.nonce) && self.answer.is_none();
+        let echoed =
+            self.answered.is_some_and(|(nonce, _)| nonce == hello.nonce) && self.answer.is_none();
         let first = if echoed { FIRST_HELLO } else { Duration::ZERO };
         self.greeting = Some(Greeting::at(now.at.after(first)));
         let next = Offer::draw(&mut self.chance, own, Some(stream));
@@ -398,6 +412,9 @@ impl Session {
         {
             self.end(own, Greeting::at(now.at), &why, events);
         }
+        if self.answered.is_some_and(|(_, until)| until <= now.at) {
+            self.not_followed_up();
+        }
         self.renew(now.at, own);
         if let Some(echo) = self.answer.take() {
             out.push(self.offer.hello(own, Some(echo)));
@@ -445,7 +462,8 @@ impl Session {
     pub fn deadline(&self) -> Option<Instant> {
         let greeting = self.greeting.map(|greeting| greeting.at);
         let current = self.current.as_ref().map(Current::deadline);
-        greeting.into_iter().chain(current).min()
+        let answered = self.answered.map(|(_, until)| until);
+        greeting.into_iter().chain(answered).chain(current).min()
     }
 
     /// The neighbour, while a session stands.

@@ -17,16 +17,25 @@ pub(crate) struct End {
 
 /// What goes wrong on the way.
 pub(crate) trait Wire {
-    /// When a datagram that is sent now arrives: never, once, or more often.
-    fn arrivals(&mut self, now: Instant) -> Vec<Instant>;
+    /// When a datagram of so many octets that is sent now arrives: never, once, or more often.
+    fn arrivals(&mut self, now: Instant, octets: usize) -> Vec<Instant>;
 }
 
 /// Nothing goes wrong, and the way takes no time worth counting.
 pub(crate) struct Perfect;
 
 impl Wire for Perfect {
-    fn arrivals(&mut self, now: Instant) -> Vec<Instant> {
+    fn arrivals(&mut self, now: Instant, _: usize) -> Vec<Instant> {
         vec![now.after(Duration::from_micros(10))]
+    }
+}
+
+/// Nothing gets through.
+pub(crate) struct Cut;
+
+impl Wire for Cut {
+    fn arrivals(&mut self, _: Instant, _: usize) -> Vec<Instant> {
+        Vec::new()
     }
 }
 
@@ -48,6 +57,11 @@ pub(crate) struct Ends {
     pub(crate) captured: Vec<(usize, Vec<u8>)>,
     sent: u64,
     seeds: u8,
+}
+
+/// What the date is when a test begins.
+pub(crate) const fn unix() -> u64 {
+    1_800_000_000
 }
 
 pub(crate) fn own(number: u8, security: Security) -> Own {
@@ -92,7 +106,7 @@ impl Ends {
     pub(crate) fn new(owns: [Own; 2]) -> Self {
         let now = Now {
             at: Instant::from_nanos(1_000_000_000),
-            unix: 1_800_000_000,
+            unix: unix(),
         };
         let mut seeds = 0;
         let ends = owns.map(|own| {
@@ -135,7 +149,7 @@ impl Ends {
             .transmit(self.now, &end.own, &mut end.events, &mut out);
         for bytes in out {
             assert!(bytes.len() <= 1232, "{} octets", bytes.len());
-            for arrival in wire.arrivals(self.now.at) {
+            for arrival in wire.arrivals(self.now.at, bytes.len()) {
                 self.sent += 1;
                 self.flying.push(Flying {
                     at: arrival,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rackweave_routing::ddm::item::Item;
 use rackweave_routing::ddm::session::SessionEvent;
 
-use crate::ends::{Ends, Perfect, item};
+use crate::ends::{Cut, Ends, Perfect, item};
 
 const MOMENT: Duration = Duration::from_millis(5);
 
@@ -52,13 +52,6 @@ fn silence_ends_a_session() {
     ends.run(Duration::from_secs(1), &mut Perfect);
     ends.restart(1);
     ends.ends[0].events.clear();
-    // Nothing gets through.
-    struct Cut;
-    impl crate::ends::Wire for Cut {
-        fn arrivals(&mut self, _: rackweave_types::Instant) -> Vec<rackweave_types::Instant> {
-            Vec::new()
-        }
-    }
     ends.run(Duration::from_secs(3), &mut Cut);
     let [SessionEvent::ControlDead { reason }] = ends.ends[0].events.as_slice() else {
         panic!("{:?}", ends.ends[0].events);

@@ -116,7 +116,7 @@ impl Current {
     /// Puts what is due into `out`: updates, and a keepalive where nothing else carries the acknowledgement.
     pub(super) fn transmit(&mut self, now: Instant, restarting: bool, out: &mut Vec<Vec<u8>>) {
         let signer = self.mine.signer.as_deref();
-        while let Some((update, items)) = self.outgoing.next(now) {
+        while let Some(due) = self.outgoing.next(now) {
             self.number += 1;
             let message = Update {
                 envelope: Envelope {
@@ -124,12 +124,15 @@ impl Current {
                     number: self.number,
                     ack: self.incoming.ack(),
                 },
-                update,
-                items,
+                update: due.number,
+                items: due.items,
             };
             out.push(seal(message.emit(signer.is_some()), signer));
             self.incoming.acknowledged();
-            self.spoke = now;
+            // Who gets no large datagrams through still is to be heard: it is told why the session ends.
+            if !due.again {
+                self.spoke = now;
+            }
         }
         let due = self.keepalive_at() <= now
             || self.incoming.deadline().is_some_and(|at| at <= now)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rackweave_types::Instant;
 
 use crate::ddm::item::Item;
-use crate::ddm::message::{MAX_ITEM, MAX_ITEMS, emit_item};
+use crate::ddm::message::{MAX_ITEMS, emit_item};
 
 /// The most updates that are under way unacknowledged.
 pub(super) const WINDOW: usize = 32;
@@ -26,6 +26,14 @@ struct Chunk {
     items: Vec<u8>,
     sent: Option<Instant>,
     again: bool,
+}
+
+/// An update to send.
+pub(super) struct Due<'a> {
+    pub(super) number: u64,
+    pub(super) items: &'a [u8],
+    /// Whether it was sent before.
+    pub(super) again: bool,
 }
 
 /// What this node says.
@@ -71,16 +79,18 @@ impl Outgoing {
 
     pub(super) fn push(&mut self, item: &Item) {
         let open = self.chunks.len() > self.sent;
-        match self.chunks.back_mut() {
-            Some(last) if open && last.items.len() + MAX_ITEM <= MAX_ITEMS => {
-                emit_item(&mut last.items, item);
+        let mut chunk = Chunk::default();
+        if let Some(last) = self.chunks.back_mut().filter(|_| open) {
+            let before = last.items.len();
+            emit_item(&mut last.items, item);
+            if last.items.len() <= MAX_ITEMS {
+                return;
             }
-            _ => {
-                let mut chunk = Chunk::default();
-                emit_item(&mut chunk.items, item);
-                self.chunks.push_back(chunk);
-            }
+            chunk.items = last.items.split_off(before);
+        } else {
+            emit_item(&mut chunk.items, item);
         }
+        self.chunks.push_back(chunk);
     }
 
     /// How many more items are worth pushing.
@@ -88,8 +98,8 @@ impl Outgoing {
         WINDOW.saturating_sub(self.chunks.len()) * ITEMS_PER_UPDATE
     }
 
-    /// The next update to send at this time, if any: its number and its items.
-    pub(super) fn next(&mut self, now: Instant) -> Option<(u64, &[u8])> {
+    /// The next update to send at this time, if any.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Due<'_>> {
         if self.again_at.is_some_and(|at| at <= now) {
             if !core::mem::take(&mut self.hole) {
                 self.wait = self.wait.saturating_mul(2).min(LAST_WAIT);
@@ -98,7 +108,11 @@ impl Outgoing {
             self.again_at = Some(now.after(self.wait));
             let first = self.chunks.front_mut()?;
             first.again = true;
-            return Some((self.acked, &first.items));
+            return Some(Due {
+                number: self.acked,
+                items: &first.items,
+                again: true,
+            });
         }
         if self.sent >= WINDOW {
             return None;
@@ -112,7 +126,11 @@ impl Outgoing {
             self.stuck = Some(now);
             self.again_at = Some(now.after(self.wait));
         }
-        Some((number, &chunk.items))
+        Some(Due {
+            number,
+            items: &chunk.items,
+            again: chunk.again,
+        })
     }
 
     /// The neighbour waits for the update of this number. False where it was never sent: the neighbour talks nonsense.
