@@ -3,5 +3,11 @@
 //! It joins the node's machine (`rackweave_routing::fabric`) with the doors, and decides nothing itself. A door is a
 //! task or a thread: it hands in what came from outside through an [`inbox::Inbox`], and takes the outputs that are its.
 
+pub mod discovery;
+pub mod fib;
 pub mod inbox;
 pub mod keys;
+pub mod links;
+
+#[cfg(test)]
+mod testing;

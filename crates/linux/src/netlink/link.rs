@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use rackweave_types::MacAddr;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{LinkUnspec, LinkVeth};
 
 use super::{Netlink, NetlinkError, ROUND, unless};
@@ -27,6 +27,8 @@ pub struct Link {
     /// It carries packets: it is switched on, so is its other side, and the kernel has taken note. Before that, what
     /// is sent on it is lost.
     pub running: bool,
+    /// It stands for hardware: it is neither loopback nor of a kind that software makes, such as `veth` or `bridge`.
+    pub hardware: bool,
 }
 
 /// How a link is to be; `None` leaves a thing as it is.
@@ -162,11 +164,15 @@ impl Link {
             mtu: 0,
             up: flags.contains(LinkFlags::Up),
             running: flags.contains(LinkFlags::Up | LinkFlags::Running),
+            hardware: !flags.contains(LinkFlags::Loopback),
         };
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+                LinkAttribute::LinkInfo(infos) => {
+                    link.hardware &= !infos.iter().any(|it| matches!(it, LinkInfo::Kind(_)));
+                }
                 LinkAttribute::Address(octets) => {
                     link.mac = <[u8; 6]>::try_from(&octets[..]).ok().map(MacAddr::new);
                 }

@@ -53,6 +53,7 @@ fn links_are_made_changed_moved_and_removed() {
     let link = netlink.link("e0").unwrap();
     assert_eq!((link.mac, link.mtu, link.up), (Some(mac), 9000, true));
     assert!(!link.running, "the other end is off");
+    assert!(!link.hardware && !netlink.link("lo").unwrap().hardware);
     assert!(!netlink.wait_for_link("e0", Duration::ZERO).unwrap());
     other.ensure_link("e1", &UP).unwrap();
     assert!(netlink.wait_for_link("e0", Duration::from_secs(5)).unwrap());

@@ -1,0 +1,114 @@
+//! The kernel's table of routes, kept as the node's machine wants it, and what the kernel says to it.
+//!
+//! A thread of its own talks to the kernel. It owns the routes of the main table with protocol 82 and metric 100, and
+//! the addresses that it added to loopback; nothing of others is changed. The kernel's answer to every change goes back
+//! as [`Input::Fib`], and what its table holds as [`Input::Kernel`](rackweave_routing::fabric::Input::Kernel): at the
+//! start, every 10 s, and soon after somebody else changed a route of ours. The routes stay when the program ends.
+
+use std::net::Ipv6Addr;
+use std::thread;
+
+use ipnet::Ipv6Net;
+use rackweave_linux::netlink::NetlinkError;
+use rackweave_routing::fabric::{FibAnswer, Input, Installed, Output};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::inbox::Inbox;
+
+mod kernel;
+mod run;
+mod translate;
+
+use kernel::Kernel;
+
+/// What waits for the kernel at most.
+const WAITING: usize = 1 << 16;
+
+/// Who made a route of ours (`/etc/iproute2/rt_protos`).
+pub const PROTOCOL: u8 = 82;
+
+/// The metric of our routes: before those of others who set none.
+pub const METRIC: u32 = 100;
+
+/// The error number of what may work later.
+const AGAIN: i32 = nix::errno::Errno::EAGAIN as i32;
+
+/// Why there is no table to write to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FibError {
+    /// No way to the kernel's table.
+    #[error("cannot open the kernel's table of routes")]
+    Netlink(#[from] NetlinkError),
+    /// No thread.
+    #[error("cannot start the thread that writes routes")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A change that the kernel is to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FibChange {
+    /// Have this route, in the place of the one of its prefix.
+    Install(Installed),
+    /// No longer have a route of this prefix.
+    Remove(Ipv6Net),
+    /// Have this address on loopback.
+    AddAddress(Ipv6Addr),
+    /// No longer have this address on loopback.
+    RemoveAddress(Ipv6Addr),
+}
+
+impl TryFrom<Output> for FibChange {
+    type Error = Output;
+
+    /// The outputs of the machine that are the kernel's; others come back.
+    fn try_from(output: Output) -> Result<Self, Output> {
+        match output {
+            Output::Install(route) => Ok(Self::Install(route)),
+            Output::Remove(prefix) => Ok(Self::Remove(prefix)),
+            Output::AddAddress(address) => Ok(Self::AddAddress(address)),
+            Output::RemoveAddress(address) => Ok(Self::RemoveAddress(address)),
+            other => Err(other),
+        }
+    }
+}
+
+/// The way to the thread, which ends when this value goes.
+#[derive(Debug)]
+pub struct Fib(mpsc::Sender<FibChange>);
+
+impl Fib {
+    /// Starts the thread in the namespace of the calling one.
+    ///
+    /// # Errors
+    /// [`FibError`].
+    pub fn start(inbox: Inbox) -> Result<Self, FibError> {
+        let kernel = Kernel::open()?;
+        let (sender, receiver) = mpsc::channel(WAITING);
+        thread::Builder::new()
+            .name("fib".into())
+            .spawn(move || run::run(kernel, receiver, &inbox))
+            .map_err(FibError::Thread)?;
+        Ok(Self(sender))
+    }
+
+    /// Has the kernel make a change, soon. `None`, or what the machine is to be told at once: that more changes wait than
+    /// there is room for.
+    #[must_use]
+    pub fn change(&self, change: FibChange) -> Option<Input> {
+        let (mpsc::error::TrySendError::Full(refused) | mpsc::error::TrySendError::Closed(refused)) =
+            self.0.try_send(change).err()?;
+        let prefix = match refused {
+            FibChange::Install(route) => route.prefix,
+            FibChange::Remove(prefix) => prefix,
+            FibChange::AddAddress(address) | FibChange::RemoveAddress(address) => {
+                warn!(%address, "the kernel was not told of this address: too many changes wait for it");
+                return None;
+            }
+        };
+        let text = "too many changes wait for the kernel";
+        let answer = FibAnswer::Refused(AGAIN, text.into());
+        Some(Input::Fib { prefix, answer })
+    }
+}
