@@ -52,12 +52,11 @@ impl Fabric {
         for index in on_link {
             if let Some(neighbor) = self.neighbors.get_mut(index) {
                 neighbor.link_up = up;
-                let address = neighbor.address;
                 self.touch_all_of(index);
-                if !up {
-                    self.forwarding_died(link, address);
-                }
             }
+        }
+        if !up {
+            self.link_died(link);
         }
     }
 
@@ -70,6 +69,7 @@ impl Fabric {
         for index in on_link {
             self.drop_neighbor(index);
         }
+        self.link_died(link);
         self.links.remove(&link);
         self.filters.forget(link);
     }

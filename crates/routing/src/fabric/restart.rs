@@ -84,7 +84,16 @@ impl Fabric {
         }
     }
 
-    /// A link or neighbour does not forward: it is not waited for, and no route kept leads there.
+    /// A link does not forward: as if all its neighbours were dead.
+    pub(super) fn link_died(&mut self, link: LinkId) {
+        let waiting = self.restart.waiting.iter().filter(|(on, _)| *on == link);
+        let waiting: Vec<_> = waiting.copied().collect();
+        for (link, address) in waiting {
+            self.forwarding_died(link, address);
+        }
+    }
+
+    /// A neighbour does not forward: it is not waited for, and no route kept leads there.
     pub(super) fn forwarding_died(&mut self, link: LinkId, address: Ipv6Addr) {
         if self.restart.is_holding() {
             self.restart.waiting.remove(&(link, address));

@@ -1,2 +1,5 @@
+mod invariants;
+mod mesh;
 mod net;
+mod random;
 mod triangle;

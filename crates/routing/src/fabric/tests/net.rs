@@ -218,6 +218,52 @@ impl Net {
         }
     }
 
+    /// The nodes to which a wire leads that passes frames.
+    pub(super) fn wired(&self, node: usize) -> Vec<usize> {
+        let passes = |end: &&End| !self.cut.contains(end) && !self.silent.contains(end);
+        let ends = self.wires.keys().filter(|end| end.0 == node).filter(passes);
+        ends.map(|end| self.wires[end].0).collect()
+    }
+
+    /// Every wire, by its nodes.
+    pub(super) fn wires(&self) -> Vec<(usize, usize)> {
+        let wires = self.wires.iter().map(|(a, b)| (a.0, b.0));
+        wires.filter(|(a, b)| a < b).collect()
+    }
+
+    /// Racks of two switches each, with so many sleds; switches of different racks joined by a full mesh, or by spines.
+    /// Gives the switches, two a rack; sleds come rack by rack before them.
+    pub(super) fn racks(racks: u8, sleds: u8, spines: u8) -> (Self, Vec<usize>) {
+        let mut net = Self::new();
+        let mut switches = Vec::new();
+        for rack in 1..=racks {
+            let sleds: Vec<usize> = (1..=sleds)
+                .map(|n| net.node(Role::Sled, Some((rack, n))))
+                .collect();
+            for number in [0xfd, 0xfe] {
+                let switch = net.node(Role::Switch, Some((rack, number)));
+                for sled in &sleds {
+                    net.wire(*sled, switch);
+                }
+                switches.push(switch);
+            }
+        }
+        if spines == 0 {
+            for (at, a) in switches.iter().enumerate() {
+                for b in &switches[(at / 2 + 1) * 2..] {
+                    net.wire(*a, *b);
+                }
+            }
+        }
+        for _ in 0..spines {
+            let spine = net.node(Role::Spine, None);
+            for switch in &switches {
+                net.wire(*switch, spine);
+            }
+        }
+        (net, switches)
+    }
+
     fn ends(&self, a: usize, b: usize) -> [End; 2] {
         [(a, self.link(a, b)), (b, self.link(b, a))]
     }
@@ -257,7 +303,7 @@ impl Net {
         at.is_running = true;
         let number = u8::try_from(node).unwrap();
         let mut seed = [number; 32];
-        seed[0] = at.starts;
+        seed[0] = 0x80 + at.starts;
         at.fabric = Fabric::new(at.settings.clone(), now, seed);
         let held = at.kernel.values().map(|route| KernelRoute {
             prefix: route.prefix,
