@@ -8,6 +8,7 @@ pub mod fib;
 pub mod inbox;
 pub mod keys;
 pub mod links;
+pub mod liveness;
 
 #[cfg(test)]
 mod testing;

@@ -84,6 +84,11 @@ impl<K: Copy + Ord> Sessions<K> {
         self.by_key.iter().filter(|(_, session)| !session.is_shut())
     }
 
+    /// Whose session is here, also those that were shut and are not over.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.by_key.keys()
+    }
+
     /// Whether none is left, also of those that were shut.
     #[must_use]
     pub fn is_empty(&self) -> bool {
