@@ -112,3 +112,6 @@ impl Fib {
         Some(Input::Fib { prefix, answer })
     }
 }
+
+#[cfg(test)]
+mod tests;
