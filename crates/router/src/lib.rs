@@ -9,6 +9,8 @@ pub mod inbox;
 pub mod keys;
 pub mod links;
 pub mod liveness;
+pub mod links;
+pub mod lldp;
 
 #[cfg(test)]
 mod testing;

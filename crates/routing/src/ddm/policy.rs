@@ -96,7 +96,12 @@ pub fn exports(own: &End, to: &Class, prefix: Ipv6Net, local: bool) -> bool {
         (Role::Sled, Scope::Bootstrap | Scope::Rack) => local && to.role == Role::Switch,
         (Role::Sled, Scope::Service) => local && to.role == Role::Switch && own.same_az(to),
         (Role::Sled, Scope::Summary | Scope::Site) => false,
-        (Role::Switch, Scope::Bootstrap | Scope::Rack) => to.is_leaf() && to.same_rack,
+        (Role::Switch, Scope::Bootstrap) => to.is_leaf() && to.same_rack,
+        // Nodes of other racks that it routes otherwise than their rack are its own matter: sleds take their rack's way.
+        (Role::Switch, Scope::Rack) => {
+            let ours = own.rack.is_none_or(|rack| rack.net().contains(&prefix));
+            ours && to.is_leaf() && to.same_rack
+        }
         (Role::Spine, Scope::Bootstrap | Scope::Rack) => false,
         (Role::Switch | Role::Spine, Scope::Service) => own.same_az(to),
         (Role::Switch | Role::Spine, Scope::Summary) => {
