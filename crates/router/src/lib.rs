@@ -9,7 +9,6 @@ pub mod inbox;
 pub mod keys;
 pub mod links;
 pub mod liveness;
-pub mod links;
 pub mod lldp;
 
 #[cfg(test)]
