@@ -58,9 +58,11 @@ enum Command {
     /// Lets some frames on links vanish.
     Lossy(change::LossyArgs),
     /// Ends the router of a node without asking; what watches links for it goes on.
-    Kill(change::NodeArgs),
+    Kill(change::KillArgs),
     /// Starts the router of a node.
     Start(change::NodeArgs),
+    /// Takes the power from all nodes, gives it back, and says how long it took until all sleds reach each other.
+    Cycle(show::StatusArgs),
     /// Runs a command in a node, where `/run/rackweave` is the node's own.
     Exec(exec::ExecArgs),
     /// Ends a lab, and removes every trace of it.
@@ -95,6 +97,7 @@ pub fn main(args: LabArgs) -> ExitCode {
         Command::Heal(args) => change::heal(&args),
         Command::Delay(args) => change::delay(&args),
         Command::Lossy(args) => change::lossy(&args),
+        Command::Cycle(args) => show::cycle(&args),
         Command::Kill(args) => change::kill(&args),
         Command::Start(args) => change::start(&args),
         Command::Down(args) => change::down(&args),

@@ -1,5 +1,6 @@
 //! What can be done with a lab: made, looked at, broken, healed, taken away.
 
+mod cycle;
 mod status;
 mod up;
 
@@ -17,6 +18,7 @@ use crate::state::{self, State};
 use crate::step::StepError;
 use crate::wire;
 
+pub use cycle::{Cycle, cycle};
 pub use status::{LinkStatus, NodeStatus, Status, status};
 pub use up::{Line, Plan, Stage, up};
 
@@ -63,14 +65,19 @@ pub fn fault(
     state.write(place)
 }
 
-/// Ends the router of a node without asking.
+/// Ends the router of a node without asking, or, with `all`, whatever runs in it.
 ///
 /// # Errors
-/// Where there is no such node, or none runs.
-pub fn kill(place: &Place, node: &str) -> Result<(), StepError> {
+/// Where there is no such node, or no router runs.
+pub fn kill(place: &Place, node: &str, all: bool) -> Result<(), StepError> {
     let _held = state::hold(place)?;
     let state = State::read(place)?;
-    router::kill(place, known(&state, node)?)
+    let node = known(&state, node)?;
+    if all {
+        router::kill_all(place, node)
+    } else {
+        router::kill(place, node)
+    }
 }
 
 /// Starts the router of a node.
@@ -101,7 +108,14 @@ pub fn down(place: &Place) -> Result<(), StepError> {
         return State::read(place).map(drop);
     }
     spaces::remove(place)?;
-    remove(place.root())
+    remove(place.root())?;
+    // What the last lab leaves to others goes with it; what holds something stays.
+    for above in place.root().ancestors().skip(1).take(2) {
+        if fs::remove_dir(above).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn remove(root: &Path) -> Result<(), StepError> {

@@ -17,10 +17,13 @@ use crate::rack;
 use crate::spaces::{self, Process};
 use crate::state::State;
 use crate::step::StepError;
+use crate::tool;
 use crate::topology::Node;
 
 /// How the router's program is called.
 const CALLED: [&str; 2] = ["router", "run"];
+/// By which the kernel knows the router's routes.
+const PROTOCOL: u8 = 82;
 /// How long a process may take to end that was killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,36 @@ pub(crate) fn kill(place: &Place, node: &Node) -> Result<(), StepError> {
     spaces::end(&found);
     clock::wait(PATIENCE, || find(place, node).is_empty().then_some(()))
         .ok_or_else(|| step().cause("it does not end"))
+}
+
+/// Ends whatever runs in a node, and waits until it has ended.
+///
+/// # Errors
+/// Where something does not end.
+pub(crate) fn kill_all(place: &Place, node: &Node) -> Result<(), StepError> {
+    let space = place.space(&node.name);
+    clock::wait(PATIENCE, || {
+        let found = spaces::processes(&space);
+        spaces::end(&found);
+        found.is_empty().then_some(())
+    })
+    .ok_or_else(|| StepError::new(format!("what runs in {} does not end", node.name)))
+}
+
+/// Takes the power from a node: what runs in it ends, and its kernel forgets the routes and addresses that the router
+/// gave it.
+///
+/// # Errors
+/// Where something does not end, or what `ip` says.
+pub(crate) fn power_off(place: &Place, node: &Node) -> Result<(), StepError> {
+    kill_all(place, node)?;
+    let space = spaces::node(place, &node.name)?;
+    let what = format!("cannot take the power from {}", node.name);
+    let routes = format!("route flush proto {PROTOCOL}\n");
+    tool::run(&space, &["ip", "-6", "-batch", "-"], &routes, &what)?;
+    let addresses = "addr flush dev lo scope global\n";
+    tool::run(&space, &["ip", "-6", "-batch", "-"], addresses, &what)?;
+    Ok(())
 }
 
 /// The process of a node's router.

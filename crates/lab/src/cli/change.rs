@@ -68,6 +68,16 @@ pub(super) struct NodeArgs {
     node: String,
 }
 
+/// Arguments of `lab kill`.
+#[derive(Debug, Args)]
+pub(super) struct KillArgs {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Whatever else runs in the node, too
+    #[arg(long)]
+    all: bool,
+}
+
 /// Arguments of `lab down`.
 #[derive(Debug, Args)]
 pub(super) struct DownArgs {
@@ -105,8 +115,9 @@ fn apply(at: &At, fault: Fault) -> Result<(), Failure> {
     lab::fault(&at.lab.place(), &at.target, at.from.as_deref(), fault).map_err(failure)
 }
 
-pub(super) fn kill(args: &NodeArgs) -> Result<(), Failure> {
-    lab::kill(&args.lab.place(), &args.node).map_err(failure)
+pub(super) fn kill(args: &KillArgs) -> Result<(), Failure> {
+    let NodeArgs { lab, node } = &args.node;
+    lab::kill(&lab.place(), node, args.all).map_err(failure)
 }
 
 pub(super) fn start(args: &NodeArgs) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use clap::Args;
 use rackweave_daemon::output::{Failure, Output};
 
 use super::{Named, failure};
+use crate::interrupt::Interrupt;
 use crate::lab::{self, Status};
 
 /// Arguments of `lab status`.
@@ -21,6 +22,16 @@ pub(super) struct StatusArgs {
 pub(super) fn status(args: &StatusArgs) -> Result<(), Failure> {
     let status = lab::status(&args.lab.place()).map_err(failure)?;
     show(&status, args.json)
+}
+
+pub(super) fn cycle(args: &StatusArgs) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen()
+        .map_err(|error| Failure::new("cannot listen to signals").cause(error.to_string()))?;
+    let cycle = lab::cycle(&args.lab.place(), &interrupt).map_err(failure)?;
+    Output::new(args.json).show(&cycle, |cycle, _| {
+        let (pairs, ms) = (cycle.pairs, cycle.reached_ms);
+        format!("{pairs} pairs of sleds reach each other after {ms} ms\n")
+    })
 }
 
 /// Shows a lab: to people as racks of nodes, each with its links.

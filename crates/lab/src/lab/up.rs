@@ -186,16 +186,9 @@ impl Steps<'_> {
     }
 
     fn wait(&mut self, step: &str, mut reach: Reach) -> Result<(), StepError> {
-        let mut asked = None;
-        clock::wait(PATIENCE, || {
-            if asked.is_none_or(|asked| now().since(asked) >= AGAIN) {
-                asked = Some(now());
-                reach.ask();
-                let far = format!("{step:<11}{} of {} pairs", reach.reached(), reach.all());
-                (self.tell)(Line::Going(&far));
-            }
-            reach.listen();
-            (reach.reached() == reach.all() || self.interrupt.came()).then_some(())
+        reach_all(&mut reach, self.interrupt, |reach| {
+            let far = format!("{step:<11}{} of {} pairs", reach.reached(), reach.all());
+            (self.tell)(Line::Going(&far));
         });
         if reach.reached() == reach.all() {
             self.done(step, &format!("{} pairs reach each other", reach.all()));
@@ -211,8 +204,22 @@ impl Steps<'_> {
     }
 }
 
+/// Waits until all pairs were reached, for a while; `look` is shown each round.
+pub(super) fn reach_all(reach: &mut Reach, interrupt: &Interrupt, mut look: impl FnMut(&Reach)) {
+    let mut asked = None;
+    clock::wait(PATIENCE, || {
+        if asked.is_none_or(|asked| now().since(asked) >= AGAIN) {
+            asked = Some(now());
+            reach.ask();
+            look(reach);
+        }
+        reach.listen();
+        (reach.reached() == reach.all() || interrupt.came()).then_some(())
+    });
+}
+
 /// Who does not reach whom.
-fn unreached(place: &Place, step: &str, reach: &Reach) -> StepError {
+pub(super) fn unreached(place: &Place, step: &str, reach: &Reach) -> StepError {
     let missing = reach.missing();
     let some: Vec<_> = missing
         .iter()
@@ -233,6 +240,6 @@ fn unreached(place: &Place, step: &str, reach: &Reach) -> StepError {
     ))
 }
 
-fn no_sockets(error: &std::io::Error) -> StepError {
+pub(super) fn no_sockets(error: &std::io::Error) -> StepError {
     StepError::new("cannot ask nodes whom they reach").because(error)
 }

@@ -1,0 +1,124 @@
+//! A node of a lab.
+
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+
+use super::in_space;
+use crate::namespace::enter;
+
+/// A node of a lab, as it was when it was looked at.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What it is to the fabric: `sled`, `switch` or `spine`.
+    pub role: String,
+    /// The number of its rack, as two hexadecimal digits; empty for a spine.
+    pub rack: String,
+    /// Its address on the bootstrap network.
+    pub bootstrap: Ipv6Addr,
+    /// Its own address, once its rack gave it one.
+    pub address: Option<Ipv6Addr>,
+    /// Its namespace.
+    pub namespace: String,
+    /// The process of its router.
+    pub router: Option<i64>,
+    /// The router's run directory.
+    pub run_dir: PathBuf,
+    /// What its router says.
+    pub log: PathBuf,
+}
+
+impl Node {
+    pub(super) fn read(value: &Value) -> Result<Self> {
+        let text = |field: &str| {
+            let found = value[field].as_str();
+            found.with_context(|| format!("a node of {value} has no {field}"))
+        };
+        Ok(Self {
+            name: text("name")?.into(),
+            role: text("role")?.into(),
+            rack: value["rack"].as_str().unwrap_or_default().into(),
+            bootstrap: text("bootstrap")?.parse()?,
+            address: value["address"].as_str().map(str::parse).transpose()?,
+            namespace: text("namespace")?.into(),
+            router: value["router"].as_i64(),
+            run_dir: text("run_dir")?.into(),
+            log: text("log")?.into(),
+        })
+    }
+
+    /// Its own address.
+    ///
+    /// # Errors
+    /// Where its rack has not given it one.
+    pub fn own(&self) -> Result<Ipv6Addr> {
+        self.address
+            .with_context(|| format!("{} has no address of its own", self.name))
+    }
+
+    /// Runs a program in it, which must succeed, and gives its standard output.
+    ///
+    /// # Errors
+    /// All that the program said, where it did not succeed.
+    pub fn must(&self, words: &[&str]) -> Result<String> {
+        in_space(&self.namespace, words).with_context(|| format!("in {}", self.name))
+    }
+
+    /// Calls a function on a thread that is in it. Sockets that it opens stay in it.
+    ///
+    /// # Errors
+    /// Where the thread cannot enter, or panics.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let path = Path::new("/run/netns").join(&self.namespace);
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                enter(&path)?;
+                Ok(work())
+            });
+            let done = inside.join();
+            done.map_err(|_| anyhow!("work in {} panicked", self.name))?
+        })
+    }
+
+    /// The routes of its main table.
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn routes(&self) -> Result<Vec<Value>> {
+        let text = self.must(&["ip", "-6", "-j", "route", "show", "table", "main"])?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The link by which a datagram to `to` with these ports leaves it.
+    ///
+    /// # Errors
+    /// Where there is no route.
+    pub fn way(&self, to: Ipv6Addr, ports: (u16, u16)) -> Result<String> {
+        let (to, source, target) = (to.to_string(), ports.0.to_string(), ports.1.to_string());
+        let text = self.must(&[
+            "ip", "-6", "-j", "route", "get", &to, "ipproto", "udp", "sport", &source, "dport",
+            &target,
+        ])?;
+        let found: Value = serde_json::from_str(&text)?;
+        let link = found[0]["dev"].as_str();
+        Ok(link
+            .with_context(|| format!("no way to {to}: {text}"))?
+            .into())
+    }
+
+    /// The octets that have left a link of it.
+    ///
+    /// # Errors
+    /// Where there is no such link.
+    pub fn sent(&self, link: &str) -> Result<u64> {
+        let text = self.must(&["ip", "-j", "-s", "link", "show", "dev", link])?;
+        let found: Value = serde_json::from_str(&text)?;
+        let octets = found[0]["stats64"]["tx"]["bytes"].as_u64();
+        octets.with_context(|| format!("no counter of {link}: {text}"))
+    }
+}
