@@ -92,12 +92,21 @@ struct Line {
 pub struct Outbox {
     id: u64,
     lines: mpsc::Sender<Line>,
-    cancelled: watch::Receiver<bool>,
+    cancelled: watch::Receiver<Option<End>>,
 }
 
 /// The client is gone.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientGone;
+
+/// Why a stream of replies ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client wants no more.
+    Cancelled,
+    /// The client is gone.
+    Gone,
+}
 
 impl Outbox {
     fn line<T: Serialize>(&self, body: T, more: bool) -> Line {
@@ -143,10 +152,11 @@ impl Outbox {
         let _gone = self.lines.send(line).await;
     }
 
-    /// Ends when the client wants no more, or is gone.
-    pub async fn cancelled(&mut self) {
+    /// Waits until the client wants no more, or is gone.
+    pub async fn cancelled(&mut self) -> End {
+        let end = self.cancelled.wait_for(Option::is_some).await;
         // An error means that the conversation is over.
-        let _over = self.cancelled.wait_for(|cancelled| *cancelled).await;
+        end.ok().and_then(|end| *end).unwrap_or(End::Gone)
     }
 }
 
@@ -265,7 +275,7 @@ async fn request<S: Service>(
         Err(error) => return lines.write(&failure(Some(id), error)).await,
     };
     let (sender, mut replies) = mpsc::channel(LINES);
-    let (cancel, cancelled) = watch::channel(false);
+    let (cancel, cancelled) = watch::channel(None);
     let outbox = Outbox {
         id,
         lines: sender,
@@ -292,7 +302,7 @@ async fn request<S: Service>(
             }
             Event::Reply(None) => return Ok(()),
             Event::Heard(Some(Ok(ToDaemon::Cancel(end)))) if end.id == id => {
-                cancel.send_replace(true);
+                cancel.send_replace(Some(End::Cancelled));
             }
             Event::Heard(Some(Ok(ToDaemon::Request(other)))) => {
                 let busy = ApiError::new(Code::Busy, "a request is being answered")
@@ -304,7 +314,7 @@ async fn request<S: Service>(
             Event::Heard(None) => {
                 // It may still want what it asked for, but nobody can end a stream any more.
                 listening = false;
-                cancel.send_replace(true);
+                cancel.send_replace(Some(End::Gone));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The one clock: time since boot; and the date, for certificates alone.
 
+use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_gettime};
 use rackweave_types::Instant;
 
@@ -18,9 +19,15 @@ pub fn now() -> Instant {
 /// Seconds since 1970 (`CLOCK_REALTIME`): for the validity of certificates, never to wait by; somebody may set it.
 #[must_use]
 pub fn unix_seconds() -> u64 {
+    unix_millis() / 1000
+}
+
+/// Milliseconds since 1970 (`CLOCK_REALTIME`), for people.
+#[must_use]
+pub fn unix_millis() -> u64 {
     clock_gettime(ClockId::CLOCK_REALTIME)
         .ok()
-        .and_then(|time| u64::try_from(time.tv_sec()).ok())
+        .and_then(|time| u64::try_from(time.num_milliseconds()).ok())
         .unwrap_or(0)
 }
 

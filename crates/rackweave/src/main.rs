@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use rackweave_lab::cli::LabArgs;
+use rackweave_router::cli::{self as router, RouterArgs};
 use rackweave_router::keys::{self, KeysArgs};
 use rackweave_sled::cli::{self, SledArgs};
 
@@ -26,6 +27,8 @@ struct Rackweave {
 enum Command {
     /// The host agent: runs it, asks it, changes it.
     Sled(SledArgs),
+    /// The routing daemon: runs it, asks it, changes it.
+    Router(RouterArgs),
     /// The tree of keys that nodes trust each other by: AZ root, racks, nodes.
     Keys(KeysArgs),
     /// Racks on this machine, in network namespaces, and faults in them.
@@ -42,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     match Rackweave::parse().command {
         Command::Sled(args) => cli::main(args, rackweave_sled::run::run),
+        Command::Router(args) => router::main(args),
         Command::Keys(args) => keys::main(&args),
         Command::Lab(args) => rackweave_lab::cli::main(args),
         Command::Completion { shell } => {

@@ -3,13 +3,27 @@
 //! It joins the node's machine (`rackweave_routing::fabric`) with the doors, and decides nothing itself. A door is a
 //! task or a thread: it hands in what came from outside through an [`inbox::Inbox`], and takes the outputs that are its.
 
+pub mod cli;
+pub mod config;
+mod control;
+mod counts;
 pub mod discovery;
+mod doors;
 pub mod fib;
+pub mod history;
 pub mod inbox;
 pub mod keys;
 pub mod links;
 pub mod liveness;
 pub mod lldp;
+mod metrics;
+pub mod originate;
+pub mod record;
+pub mod run;
+mod uses;
+mod view;
+pub mod who;
+mod world;
 
 #[cfg(test)]
 mod testing;

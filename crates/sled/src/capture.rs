@@ -78,7 +78,7 @@ async fn capture(
         let frame = tokio::select! {
             frame = seen.recv() => frame,
             () = &mut end => None,
-            () = outbox.cancelled() => None,
+            _ = outbox.cancelled() => None,
         };
         let Some(frame) = frame else { break };
         let packet = told(frame, clock);

@@ -12,10 +12,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("wire", &["types"]),
     ("engine", &["types", "wire"]),
     ("vpc", &["types", "wire", "engine"]),
-    (
-        "testkit",
-        &["types", "wire", "engine", "vpc", "trust", "routing"],
-    ),
+    ("testkit", &["types", "wire", "engine", "vpc"]),
     ("bench", &["types", "wire", "engine", "vpc", "testkit"]),
     ("guest", &["types", "wire"]),
     ("linux", &["types", "wire"]),

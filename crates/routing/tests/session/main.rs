@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod codec;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
-mod properties;
+mod keys;
 #[cfg(test)]
 mod security;
