@@ -13,6 +13,7 @@
 //! | [`plan`] | the VLAN tables of both chips, computed from the rack |
 //! | [`port`] | ports, positions and units |
 //! | [`rack`] | what a type of rack looks like: read from a file, refused where it could be ambiguous |
+//! | [`sp`] | what a gateway and a service processor say to each other |
 //! | [`switch`] | the model of a switch chip: frames in, frames out |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,4 +26,5 @@ pub mod location;
 pub mod plan;
 pub mod port;
 pub mod rack;
+pub mod sp;
 pub mod switch;

@@ -24,3 +24,6 @@ mod watched;
 pub use args::LivenessArgs;
 pub use client::{Client, ClientSettings};
 pub use message::{SOCKET, SessionStatus};
+
+#[cfg(test)]
+mod tests;

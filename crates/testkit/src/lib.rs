@@ -6,7 +6,9 @@
 pub mod attack;
 pub mod capture;
 pub mod conversation;
+pub mod ends;
 pub mod exchange;
+pub mod keys;
 mod number;
 pub mod packet;
 pub mod program;

@@ -12,7 +12,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("wire", &["types"]),
     ("engine", &["types", "wire"]),
     ("vpc", &["types", "wire", "engine"]),
-    ("testkit", &["types", "wire", "engine", "vpc"]),
+    (
+        "testkit",
+        &["types", "wire", "engine", "vpc", "trust", "routing"],
+    ),
     ("bench", &["types", "wire", "engine", "vpc", "testkit"]),
     ("guest", &["types", "wire"]),
     ("linux", &["types", "wire"]),

@@ -85,7 +85,7 @@ fn preferred() {
         Err(error) => match thread::prefer() {
             Ok(()) => tracing::warn!(%error, "runs preferred (nice -20) and not in real time"),
             Err(_) => {
-                tracing::warn!(%error, "runs as any other thread: a busy machine may look like a dead link")
+                tracing::warn!(%error, "runs as any other thread: a busy machine may look like a dead link");
             }
         },
     }

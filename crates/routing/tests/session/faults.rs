@@ -5,12 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use rackweave_routing::ddm::item::Item;
+use rackweave_routing::ddm::message::MAX_DATAGRAM;
 use rackweave_routing::ddm::session::SessionEvent;
 use rackweave_testkit::random::Random;
 use rackweave_types::Instant;
 
-use crate::ends::{Ends, Perfect, Wire, item};
-use crate::keys::Tree;
+use rackweave_testkit::ends::{Ends, Perfect, UNIX, Wire, item};
+use rackweave_testkit::keys::Tree;
 
 /// Loses, doubles and delays at random.
 struct Faulty {
@@ -75,8 +76,11 @@ struct Case {
 impl Case {
     fn new(signed: bool) -> Self {
         let (ends, tree) = if signed {
-            let mut tree = Tree::new(1);
-            (Ends::new([1, 2].map(|number| tree.own(number))), Some(tree))
+            let mut tree = Tree::new(1).unwrap();
+            (
+                Ends::new([1, 2].map(|number| tree.own(number).unwrap())),
+                Some(tree),
+            )
         } else {
             (Ends::unsigned(), None)
         };
@@ -127,6 +131,13 @@ impl Case {
 
     /// What each end heard in its last session is what the other said from the beginning of one.
     fn check(&mut self) -> Result<(), TestCaseError> {
+        let longest = self
+            .ends
+            .captured
+            .iter()
+            .map(|(_, bytes)| bytes.len())
+            .max();
+        prop_assert!(longest <= Some(MAX_DATAGRAM), "{longest:?} octets");
         for at in [0, 1] {
             self.notice(at);
             let heard = self.heard(at);
@@ -151,7 +162,7 @@ impl Case {
                 let own = &mut self.ends.ends[at].own;
                 own.revision += 1;
                 if let Some(tree) = &mut self.tree {
-                    let credentials = tree.credentials(own, crate::ends::unix() + 100_000);
+                    let credentials = tree.credentials(own, UNIX + 100_000).unwrap();
                     tree.equip(own, credentials);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rackweave_routing::ddm::item::Item;
 use rackweave_routing::ddm::session::SessionEvent;
 
-use crate::ends::{Cut, Ends, Perfect, item};
+use rackweave_testkit::ends::{Cut, Ends, Perfect, item};
 
 const MOMENT: Duration = Duration::from_millis(5);
 

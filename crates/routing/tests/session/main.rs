@@ -3,12 +3,10 @@
 #[cfg(test)]
 mod codec;
 #[cfg(test)]
-mod ends;
-#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
-mod keys;
+mod properties;
 #[cfg(test)]
 mod security;

@@ -6,14 +6,17 @@ use rackweave_routing::ddm::message::{Envelope, Keepalive};
 use rackweave_routing::ddm::session::{RefusedKind, Security, SessionEvent};
 use rackweave_types::{Instant, Role};
 
-use crate::ends::{Cut, End, Ends, Perfect, Wire, item, own, unix};
-use crate::keys::{Tree, rack_prefix};
+use rackweave_testkit::ends::{Cut, End, Ends, Perfect, UNIX, Wire, item, own};
+use rackweave_testkit::keys::{Tree, rack_prefix};
 
 const MOMENT: Duration = Duration::from_millis(5);
 
 fn signed() -> (Ends, Tree) {
-    let mut tree = Tree::new(1);
-    (Ends::new([1, 2].map(|number| tree.own(number))), tree)
+    let mut tree = Tree::new(1).unwrap();
+    (
+        Ends::new([1, 2].map(|number| tree.own(number).unwrap())),
+        tree,
+    )
 }
 
 fn refusals(end: &End) -> u64 {
@@ -38,7 +41,10 @@ fn ends_prove_who_they_are() {
     assert_eq!(ends.key(0), ends.key(1));
     let peer = ends.ends[1].session.peer().unwrap();
     assert!(peer.proven);
-    assert_eq!((peer.role, peer.rack), (Role::Sled, Some(rack_prefix())));
+    assert_eq!(
+        (peer.role, peer.rack),
+        (Role::Sled, Some(rack_prefix().unwrap()))
+    );
     let assignment = peer.assignment.as_ref().unwrap();
     assert_eq!(assignment.prefix.to_string(), "fd00:1122:3344:101::/64");
     assert_eq!(ends.ends[0].refused, []);
@@ -212,8 +218,8 @@ fn unsigned_messages_are_refused() {
 
 #[test]
 fn another_tree_of_keys_is_foreign() {
-    let (mut one, mut other) = (Tree::new(1), Tree::new(2));
-    let mut ends = Ends::new([one.own(1), other.own(2)]);
+    let (mut one, mut other) = (Tree::new(1).unwrap(), Tree::new(2).unwrap());
+    let mut ends = Ends::new([one.own(1).unwrap(), other.own(2).unwrap()]);
     ends.run(Duration::from_secs(2), &mut Perfect);
     assert!(!ends.established());
     for end in &ends.ends {
@@ -246,7 +252,7 @@ fn an_assignment_of_another_node_gives_nothing() {
     let (mut ends, tree) = signed();
     let mut other = own(1, Security::Unsigned);
     other.name = "node-5".to_owned();
-    ends.ends[0].own.assignment = Some(tree.assignment(&other));
+    ends.ends[0].own.assignment = Some(tree.assignment(&other).unwrap());
     ends.run(MOMENT, &mut Perfect);
     let peer = ends.ends[1].session.peer().unwrap();
     assert_eq!(peer.assignment, None);
@@ -269,13 +275,13 @@ fn an_echo_of_oneself_is_told() {
 
 #[test]
 fn expired_certificates_end_a_session_with_the_reason() {
-    let mut tree = Tree::new(1);
-    let mut ends = Ends::new([1, 2].map(|number| tree.own(number)));
-    let short = tree.credentials(&ends.ends[0].own, unix() + 60);
+    let mut tree = Tree::new(1).unwrap();
+    let mut ends = Ends::new([1, 2].map(|number| tree.own(number).unwrap()));
+    let short = tree.credentials(&ends.ends[0].own, UNIX + 60).unwrap();
     tree.equip(&mut ends.ends[0].own, short);
     ends.run(Duration::from_secs(1), &mut Perfect);
     assert!(ends.established());
-    ends.now.unix = unix() + 61;
+    ends.now.unix = UNIX + 61;
     ends.run(Duration::from_secs(4), &mut Perfect);
     let dead = ends.ends[1].events.iter().find_map(|event| match event {
         SessionEvent::ControlDead { reason } => Some(reason.clone()),
@@ -288,7 +294,7 @@ fn expired_certificates_end_a_session_with_the_reason() {
     );
     assert!(ends.ends[1].session.refusals().of(RefusedKind::Expired) > 2);
     // New ones, and all is well.
-    let new = tree.credentials(&ends.ends[0].own, unix() + 1000);
+    let new = tree.credentials(&ends.ends[0].own, UNIX + 1000).unwrap();
     tree.equip(&mut ends.ends[0].own, new);
     ends.run(Duration::from_secs(2), &mut Perfect);
     assert!(ends.established());
@@ -296,17 +302,17 @@ fn expired_certificates_end_a_session_with_the_reason() {
 
 #[test]
 fn a_rack_certificate_is_renewed_in_time() {
-    let mut tree = Tree::new(1);
-    tree.renew_rack(unix() + 60);
-    let mut ends = Ends::new([1, 2].map(|number| tree.own(number)));
+    let mut tree = Tree::new(1).unwrap();
+    tree.renew_rack(UNIX + 60);
+    let mut ends = Ends::new([1, 2].map(|number| tree.own(number).unwrap()));
     ends.run(Duration::from_secs(1), &mut Perfect);
-    tree.renew_rack(unix() + 1000);
+    tree.renew_rack(UNIX + 1000);
     for at in [0, 1] {
-        let new = tree.credentials(&ends.ends[at].own, unix() + 1000);
+        let new = tree.credentials(&ends.ends[at].own, UNIX + 1000).unwrap();
         tree.equip(&mut ends.ends[at].own, new);
     }
     ends.run(Duration::from_secs(1), &mut Perfect);
-    ends.now.unix = unix() + 61;
+    ends.now.unix = UNIX + 61;
     ends.run(Duration::from_secs(10), &mut Perfect);
     for end in &ends.ends {
         assert!(
@@ -324,7 +330,7 @@ fn a_rack_certificate_is_renewed_in_time() {
 fn jumps_of_the_clock() {
     let (mut ends, _) = signed();
     ends.run(MOMENT, &mut Perfect);
-    for unix in [0, unix() + 50_000, unix() - 999, u64::from(u32::MAX) / 1000] {
+    for unix in [0, UNIX + 50_000, UNIX - 999, u64::from(u32::MAX) / 1000] {
         ends.now.unix = unix;
         ends.run(Duration::from_secs(10), &mut Perfect);
         assert!(ends.established());
@@ -338,7 +344,7 @@ fn jumps_of_the_clock() {
         .find(|refused| refused.kind == RefusedKind::Expired)
         .unwrap();
     assert!(early.reason.contains("look at the clocks"), "{early}");
-    ends.now.unix = unix();
+    ends.now.unix = UNIX;
     ends.run(Duration::from_secs(2), &mut Perfect);
     assert!(ends.established());
 }

@@ -25,7 +25,7 @@ use crate::source::Source;
 use crate::traffic::{Event, Manner, Traffic};
 
 /// An error says something.
-fn told<T, E: Display>(result: Result<T, E>) -> Result<Option<T>, Fault> {
+pub(super) fn told<T, E: Display>(result: Result<T, E>) -> Result<Option<T>, Fault> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) => {

@@ -1,0 +1,11 @@
+//! Sessions of the interior protocol, disturbed; see `rackweave_testkit::property`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rackweave_testkit::property;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(fault) = property::sessions(bytes) {
+        panic!("{fault}");
+    }
+});
