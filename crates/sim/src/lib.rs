@@ -8,6 +8,7 @@
 //! | [`check`] | what must hold once routes are calm |
 //! | [`campaign`] | many failures, one after the other |
 //! | [`plant`] | faults planted on purpose, to see that they are found |
+//! | [`scale`] | what a large fabric costs |
 #![forbid(unsafe_code)]
 
 mod cable;
@@ -19,5 +20,6 @@ pub mod node;
 pub mod plant;
 pub mod queue;
 pub mod random;
+pub mod scale;
 pub mod topology;
 pub mod world;
