@@ -107,10 +107,19 @@ pub fn check_some(world: &World, from: &[NodeIx], to: &[NodeIx]) -> Vec<Violatio
     violations
 }
 
-/// How many targets there are, for people.
+/// From where packets arrive at which address, by all ways that they may take.
 #[must_use]
-pub fn target_count(world: &World) -> usize {
-    targets(world).len()
+pub fn arrivals(world: &World) -> BTreeSet<(NodeIx, Ipv6Addr)> {
+    let mut arrivals = BTreeSet::new();
+    for target in &targets(world) {
+        let mut walk = Walk::new(world, target);
+        for (ix, _) in world.topology.all().filter(|(ix, _)| world.is_up(*ix)) {
+            if walk.fate(ix, true) == Fate::Arrives {
+                arrivals.insert((ix, target.address));
+            }
+        }
+    }
+    arrivals
 }
 
 fn targets(world: &World) -> Vec<Target> {
@@ -139,12 +148,7 @@ fn check_target(
     violations: &mut Vec<Violation>,
 ) {
     let reach = reach(world, target);
-    let mut walk = Walk {
-        world,
-        target,
-        fates: BTreeMap::new(),
-        path: Vec::new(),
-    };
+    let mut walk = Walk::new(world, target);
     let sources = world
         .topology
         .all()
@@ -225,7 +229,16 @@ struct Walk<'a> {
     path: Vec<NodeIx>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    const fn new(world: &'a World, target: &'a Target) -> Self {
+        Self {
+            world,
+            target,
+            fates: BTreeMap::new(),
+            path: Vec::new(),
+        }
+    }
+
     /// What becomes of packets for the target at a node, where they begin there or not.
     fn fate(&mut self, at: NodeIx, begins: bool) -> Fate {
         if self.path.contains(&at) {

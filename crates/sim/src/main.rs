@@ -1,11 +1,12 @@
 //! `rackweave-sim`: whole racks in virtual time, from the command line.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rackweave_sim::campaign::campaign;
 use rackweave_sim::fault::{parts, singles_and_pairs};
-use rackweave_sim::scale::{self, Scale, Shape, Step};
+use rackweave_sim::scale::{self, Entries, Scale, Shape, Step};
 use rackweave_sim::topology::Topology;
 use serde_json::json;
 
@@ -80,8 +81,8 @@ fn failures(args: &Failures) -> bool {
         print(&json!({
             "cases": outcome.cases,
             "failures": outcome.failures.len(),
-            "converged_median_us": median.map(|took| took.as_micros()),
-            "converged_worst_us": worst.map(|took| took.as_micros()),
+            "converged_median_us": median.map(Duration::as_micros),
+            "converged_worst_us": worst.map(Duration::as_micros),
         }));
     } else {
         say(&format!(
@@ -130,38 +131,40 @@ fn describe(step: &Step) -> String {
         ..
     } = step;
     let entries = step.switch_entries.total;
-    let wrong: String = step
-        .violations
-        .iter()
-        .map(|one| format!("\n  {one}"))
-        .collect();
-    format!(
-        "{what}: {time}, {messages} messages, {routes} routes, at most {entries} entries a switch{wrong}"
-    )
+    let mut lines = vec![format!(
+        "{what}: {time}, {messages} messages, {routes} routes, at most {entries} entries a switch"
+    )];
+    lines.extend(step.violations.iter().map(|one| format!("  {one}")));
+    lines.join("\n")
 }
 
 fn summary(scale: &Scale) -> String {
-    let mut text = format!("{} nodes, {} cables", scale.nodes, scale.cables);
+    let mut lines = vec![format!("{} nodes, {} cables", scale.nodes, scale.cables)];
     for (role, of) in &scale.routers {
-        let entries = of.entries;
-        text += &format!(
-            "\n{role}: {} of them, at most {} fabric ports, {} entries ({} own sleds, {} racks, {} service, {} disaggregated, {} sites, {} bootstrap)\n  messages {} (most {}), octets {}, ways heard of {}",
-            of.count,
-            of.fabric_ports,
-            entries.total,
-            entries.own_sleds,
-            entries.racks,
-            entries.service,
-            entries.disaggregated,
-            entries.sites,
-            entries.bootstrap,
-            of.messages_mean,
-            of.messages_max,
-            of.octets_mean,
-            of.candidates_max,
-        );
+        let Entries {
+            own_sleds,
+            racks,
+            service,
+            disaggregated,
+            sites,
+            bootstrap,
+            total,
+        } = of.entries;
+        lines.push(format!(
+            "{role}: {} of them, at most {} fabric ports",
+            of.count, of.fabric_ports
+        ));
+        lines.push(format!(
+            "  {total} entries: {own_sleds} own sleds, {racks} racks, {service} service, {disaggregated} disaggregated, \
+             {sites} sites, {bootstrap} bootstrap; {} ways heard of",
+            of.candidates_max
+        ));
+        lines.push(format!(
+            "  {} messages (at most {}), {} octets",
+            of.messages_mean, of.messages_max, of.octets_mean
+        ));
     }
-    text
+    lines.join("\n")
 }
 
 fn print(value: &serde_json::Value) {

@@ -17,7 +17,7 @@ use crate::world::World;
 /// How long no route must have changed for routes to be calm.
 const CALM: Duration = Duration::from_millis(500);
 /// How long routes may take to be calm.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is to be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
