@@ -13,6 +13,7 @@
 //! | [`ndp`] | router discovery between neighbours |
 //! | [`netlink`] | links, addresses, routes, rules, neighbours |
 //! | [`netns`] | network namespaces |
+//! | [`nft`] | the packet filter (nftables) |
 //! | [`packet`] | Ethernet frames of one type |
 //! | [`poll`] | waiting for many file descriptors (epoll) |
 //! | [`random`] | unpredictable octets (getrandom) |
@@ -34,6 +35,7 @@ pub mod link_local;
 pub mod ndp;
 pub mod netlink;
 pub mod netns;
+pub mod nft;
 pub mod packet;
 pub mod poll;
 pub mod random;

@@ -10,6 +10,7 @@ mod counts;
 pub mod discovery;
 mod doors;
 pub mod fib;
+pub mod filter;
 pub mod history;
 pub mod inbox;
 pub mod keys;

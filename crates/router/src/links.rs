@@ -118,7 +118,7 @@ impl Links {
             }
             // A link may go again at once; where it does not, it is told of as it is.
             Err(error) => {
-                warn!(link = link.name, %error, "the link is not prepared for the fabric")
+                warn!(link = link.name, %error, "the link is not prepared for the fabric");
             }
         }
     }

@@ -256,7 +256,10 @@ fn no_packet_is_lost_while_routes_are_replaced() {
     let [left, right] = world.ways;
     let there = "fd00:1:1:102::1";
     ip(&world.other, "link set lo up");
-    ip(&world.other, &format!("-6 addr add {there}/128 dev lo"));
+    ip(
+        &world.other,
+        &format!("-6 addr add {there}/128 dev lo nodad"),
+    );
     let back = link(&world.node, "n0").1;
     ip(
         &world.other,

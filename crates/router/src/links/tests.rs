@@ -53,7 +53,7 @@ async fn follow(left: &Netns, right: &Netns, values: &impl Fn(&[&str]) -> Vec<St
             "forwarding",
         ];
         let keys = keys.map(|key| format!("net/ipv6/conf/up0/{key}"));
-        let set = values(&keys.each_ref().map(|key| &key[..]));
+        let set = values(&keys.each_ref().map(String::as_str));
         assert_eq!(set, ["0", "0", "1", "1"]);
 
         ip(right, "link set down0 down");
