@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::fib::{Fib, FibChange};
+use crate::filter::{Filter, FilterChange};
 use crate::inbox::Inbox;
 use crate::links::Links;
 use crate::liveness::{Client, ClientSettings};
@@ -28,6 +29,7 @@ const EVENTS: usize = 256;
 pub(crate) struct Doors {
     discovery: Arc<Discovery>,
     fib: Fib,
+    filter: Filter,
     liveness: Client,
     watches: mpsc::Sender<Watch>,
     lldp: Option<Lldp>,
@@ -90,6 +92,7 @@ impl Doors {
         let doors = Self {
             discovery,
             fib,
+            filter: Filter::start().context("cannot start the thread that filters")?,
             liveness,
             watches,
             lldp,
@@ -123,14 +126,35 @@ impl Doors {
             Output::Send { link, to, bytes } => self.discovery.send(link, to, &bytes),
             Output::Watch { link, peer, key } => queue(&self.watches, Watch::On(link, peer, key)),
             Output::Unwatch { link, peer } => queue(&self.watches, Watch::Off(link, peer)),
-            // Nothing is kept out yet.
-            Output::Filter { .. } => {}
+            Output::Filter {
+                link,
+                owner,
+                allowed,
+            } => self.let_in(FilterChange {
+                link,
+                owner,
+                allowed,
+            }),
             other => match FibChange::try_from(other) {
                 Ok(change) => return self.fib.change(change),
                 Err(other) => tracing::error!(?other, "no door for this"),
             },
         }
         None
+    }
+
+    /// Whom each link lets in, and what was dropped of others.
+    pub(crate) const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    fn let_in(&self, change: FilterChange) {
+        if let Err(change) = self.filter.change(change) {
+            tracing::error!(
+                link = change.link.0,
+                "the filter has stopped, or too much waits for it: restart the router"
+            );
+        }
     }
 
     /// The router is about to end; with `all`, so does what outlives it.

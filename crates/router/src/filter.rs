@@ -10,7 +10,7 @@ use std::thread;
 
 use ipnet::Ipv6Net;
 use rackweave_linux::nft::NftError;
-use rackweave_routing::fabric::{LinkId, Output};
+use rackweave_routing::fabric::LinkId;
 use tokio::sync::{mpsc, oneshot};
 
 mod drops;
@@ -37,7 +37,7 @@ pub enum FilterError {
     Busy,
 }
 
-/// Whom a link lets in: [`Output::Filter`].
+/// Whom a link lets in: [`Output::Filter`](rackweave_routing::fabric::Output::Filter).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterChange {
     /// The link.
@@ -46,26 +46,6 @@ pub struct FilterChange {
     pub owner: String,
     /// The sources; `None` for anybody.
     pub allowed: Option<Vec<Ipv6Net>>,
-}
-
-impl TryFrom<Output> for FilterChange {
-    type Error = Output;
-
-    /// The outputs of the machine that are the filter's; others come back.
-    fn try_from(output: Output) -> Result<Self, Output> {
-        match output {
-            Output::Filter {
-                link,
-                owner,
-                allowed,
-            } => Ok(Self {
-                link,
-                owner,
-                allowed,
-            }),
-            other => Err(other),
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use rackweave_daemon::metrics::{Counted, Family, Kind, Labels, Value, text};
 use rackweave_linux::clock;
 
 use crate::control::Context;
+use crate::filter::Drops;
 use crate::view::{self, word};
 use crate::world::World;
 
@@ -18,8 +19,12 @@ const STOPPING: &str = "the router is stopping";
 
 impl Counted for Context {
     async fn scrape(&self) -> Result<String, &'static str> {
-        let families = self.ask(|world| families(world)).await;
-        let families = families.map_err(|_| STOPPING)?;
+        let asked = self.ask(|world| (families(world), world.doors.filter().clone()));
+        let (mut families, filter) = asked.await.map_err(|_| STOPPING)?;
+        match filter.drops().await {
+            Ok(drops) => families.extend(dropped(&drops)),
+            Err(error) => tracing::warn!(%error, "what the filter dropped is not counted now"),
+        }
         text(PREFIX, families).map_err(|_| STOPPING)
     }
 
@@ -175,6 +180,31 @@ fn neighbors(all: &[Neighbor]) -> Vec<Family> {
             "refused_messages",
             "Messages of a neighbour that were refused, by kind.",
             refused.collect(),
+        ),
+    ]
+}
+
+/// What was dropped of packets with sources that their sender may not have.
+fn dropped(drops: &[Drops]) -> [Family; 2] {
+    let by = |count: &dyn Fn(&Drops) -> u64| {
+        let sample = |one: &Drops| {
+            let labels = vec![("neighbor", one.owner.clone())];
+            (labels, Value::Count(count(one)))
+        };
+        drops.iter().map(sample).collect()
+    };
+    [
+        Family::new(
+            Kind::Counter,
+            "spoofed_packets",
+            "Packets that were dropped because a neighbour may not send from their source.",
+            by(&|one| one.packets),
+        ),
+        Family::new(
+            Kind::Counter,
+            "spoofed_bytes",
+            "Octets of packets that were dropped because a neighbour may not send from their source.",
+            by(&|one| one.bytes),
         ),
     ]
 }
