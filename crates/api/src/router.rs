@@ -14,6 +14,8 @@
 //! | [`originate`](Request::Originate) | many [`Originated`] | root |
 //! | [`withdraw`](Request::Withdraw) | [`Withdrawn`] | root |
 //! | [`use`](Request::Use) | [`Used`] | root |
+//! | [`rack_show`](Request::RackShow) | [`RackTable`] | the group |
+//! | [`rack_init`](Request::RackInit) | [`RackTable`] | root |
 //! | [`stop`](Request::Stop) | [`Stopped`] | root |
 //!
 //! Words that a later release may add to (sessions, scopes, kinds of events) are texts, so that an older client shows
@@ -24,6 +26,7 @@ mod events;
 mod lldp;
 mod neighbors;
 mod node;
+mod rack;
 mod routes;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +42,7 @@ pub use neighbors::{
     SledsRequest,
 };
 pub use node::{Link, Node, NodeRequest, OriginatedPrefix, Status, StatusRequest};
+pub use rack::{RackInitRequest, RackNode, RackShowRequest, RackTable};
 pub use routes::{
     ExplainRequest, Explanation, Path, Paths, PathsRequest, RefusedAnnouncement, Route, Routes,
     RoutesRequest, Way,
@@ -79,13 +83,17 @@ pub enum Request {
     Withdraw(WithdrawRequest),
     /// Tells which destinations a program sends to.
     Use(UseRequest),
+    /// The table of the rack.
+    RackShow(RackShowRequest),
+    /// Begins the rack.
+    RackInit(RackInitRequest),
     /// Ends the router.
     Stop(StopRequest),
 }
 
 impl Request {
     /// The names of all requests, as they stand on the socket.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 15] = [
         "status",
         "node",
         "neighbors",
@@ -98,6 +106,8 @@ impl Request {
         "originate",
         "withdraw",
         "use",
+        "rack_show",
+        "rack_init",
         "stop",
     ];
 }

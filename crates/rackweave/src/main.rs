@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use rackweave_lab::cli::LabArgs;
 use rackweave_router::cli::{self as router, RouterArgs};
 use rackweave_router::keys::{self, KeysArgs};
+use rackweave_router::rack::{self, RackArgs};
 use rackweave_sled::cli::{self, SledArgs};
 
 /// The network of a rack: everything between a guest's virtual NIC and the customer's router.
@@ -31,6 +32,8 @@ enum Command {
     Router(RouterArgs),
     /// The tree of keys that nodes trust each other by: AZ root, racks, nodes.
     Keys(KeysArgs),
+    /// Rack setup: which node of the rack has which prefix.
+    Rack(RackArgs),
     /// Racks on this machine, in network namespaces, and faults in them.
     Lab(LabArgs),
     /// Writes a completion script for a shell to standard output.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Sled(args) => cli::main(args, rackweave_sled::run::run),
         Command::Router(args) => router::main(args),
         Command::Keys(args) => keys::main(&args),
+        Command::Rack(args) => rack::main(&args),
         Command::Lab(args) => rackweave_lab::cli::main(args),
         Command::Completion { shell } => {
             let mut command = Rackweave::command();

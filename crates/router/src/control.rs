@@ -19,6 +19,7 @@ use rackweave_types::{AzPrefix, ServicePrefix};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::originate::RequestId;
+use crate::rack::{Here, Rack};
 use crate::view::{self, count, millis};
 use crate::world::{Info, World};
 
@@ -31,6 +32,10 @@ const MOST: usize = 256;
 pub(crate) struct Job(Box<dyn FnOnce(&mut World) + Send>);
 
 impl Job {
+    pub(crate) fn new(job: impl FnOnce(&mut World) + Send + 'static) -> Self {
+        Self(Box::new(job))
+    }
+
     pub(crate) fn run(self, world: &mut World) {
         (self.0)(world);
     }
@@ -51,6 +56,8 @@ pub(crate) struct Context {
     pub(crate) info: Arc<Info>,
     /// Told when somebody asks the router to end.
     pub(crate) stop: mpsc::Sender<StopRequest>,
+    /// Rack setup.
+    pub(crate) rack: Rack<Here>,
 }
 
 impl Context {
@@ -60,10 +67,10 @@ impl Context {
         job: impl FnOnce(&mut World) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job(Box::new(move |world| {
+        let job = Job::new(move |world| {
             // Who asked may be gone.
             let _gone = reply.send(job(world));
-        }));
+        });
         self.jobs.send(job).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }
@@ -129,6 +136,8 @@ impl Service for Context {
             Request::Originate(request) => self.originate(request, outbox).await?,
             Request::Withdraw(request) => outbox.send(self.withdraw(request).await?, false).await,
             Request::Use(request) => outbox.send(self.uses(request).await?, false).await,
+            Request::RackShow(request) => outbox.send(self.rack.show(request).await?, false).await,
+            Request::RackInit(request) => outbox.send(self.rack.init(request).await?, false).await,
             Request::Stop(request) => {
                 let sent = outbox.send(Stopped {}, false).await;
                 // Somebody may have asked before.
@@ -145,6 +154,7 @@ fn may(client: Client, request: &Request) -> Result<(), ApiError> {
     let what = match request {
         Request::Originate(_) | Request::Withdraw(_) => "have prefixes originated",
         Request::Use(_) => "have paths probed",
+        Request::RackInit(_) => "begin a rack",
         Request::Stop(_) => "stop the router",
         _ => return Ok(()),
     };

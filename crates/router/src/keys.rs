@@ -13,6 +13,7 @@ mod tree;
 
 pub use command::{KeysArgs, main};
 pub use file::FileError;
+pub(crate) use file::read_key;
 pub use node::{
     AZ_CERTIFICATE, NODE_CERTIFICATE, NODE_KEY, NodeKeys, NodeKeysError, RACK_CERTIFICATE,
 };

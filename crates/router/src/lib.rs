@@ -19,6 +19,7 @@ pub mod liveness;
 pub mod lldp;
 mod metrics;
 pub mod originate;
+pub mod rack;
 pub mod record;
 pub mod run;
 mod uses;

@@ -29,6 +29,7 @@ use crate::fib::Fib;
 use crate::history::History;
 use crate::inbox::inbox;
 use crate::originate::Originations;
+use crate::rack;
 use crate::record::Recorder;
 use crate::uses::Uses;
 use crate::who::Who;
@@ -100,7 +101,14 @@ async fn live(config: &Config, info: Arc<Info>, record: Option<PathBuf>) -> anyh
     world.handle(held);
     let (jobs, questions) = mpsc::channel(QUESTIONS);
     let (stop, stopped) = mpsc::channel(1);
-    let context = Context { jobs, info, stop };
+    let rack = rack::open(config, &info, jobs.clone())?;
+    tokio::spawn(rack.clone().run());
+    let context = Context {
+        jobs,
+        info,
+        stop,
+        rack,
+    };
     open_sockets(config, &context).await?;
     let end = attend(&mut world, inputs, questions, heard, stopped).await?;
     world.handle(Input::Restarting);

@@ -203,6 +203,19 @@ impl Tree {
         Ok(certificate)
     }
 
+    /// The private key of a rack. The directory may be the rack's own, too.
+    ///
+    /// # Errors
+    /// Where it is not here, or cannot be used.
+    pub fn rack_key(&self, rack: RackNumber) -> Result<SecretKey, FileError> {
+        let own = self.dir.join(RACK_KEY);
+        if own.exists() {
+            file::read_key(&own)
+        } else {
+            file::read_key(&self.rack_dir(rack).join(RACK_KEY))
+        }
+    }
+
     /// The key that states nodes of this rack, or spines.
     fn signer(&self, rack: Option<RackNumber>) -> Result<SecretKey, FileError> {
         let path = rack.map_or_else(

@@ -1,0 +1,101 @@
+//! A node that comes later asks for its /64.
+
+use std::time::Duration;
+
+use rackweave_types::MacAddr;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::local::Local;
+use super::message::{Answer, Call, WhoIs};
+use super::proof::Caller;
+use super::service::Rack;
+
+/// How long to wait before the keepers are looked for again, at first and at most.
+const AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+
+/// A node, as it says and proves to be.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) who: WhoIs,
+    pub(crate) caller: Caller,
+}
+
+impl<L: Local> Rack<L> {
+    /// Asks all of these nodes who they are; who does not say it is named with the reason.
+    pub(crate) async fn meet(&self, nodes: &[MacAddr]) -> (Vec<Met>, Vec<(MacAddr, String)>) {
+        let mut asking = JoinSet::new();
+        for node in nodes {
+            let (rack, node) = (self.clone(), *node);
+            asking.spawn(async move { (node, rack.ask_who(node).await) });
+        }
+        let (mut met, mut silent) = (Vec::new(), Vec::new());
+        while let Some(asked) = asking.join_next().await {
+            match asked {
+                Ok((_, Ok(one))) => met.push(one),
+                Ok((node, Err(why))) => silent.push((node, why)),
+                Err(_) => (),
+            }
+        }
+        met.sort_by(|one, other| one.who.member.identity.cmp(&other.who.member.identity));
+        (met, silent)
+    }
+
+    async fn ask_who(&self, node: MacAddr) -> Result<Met, String> {
+        let called = self.line().call(node, &Call::Who, None).await;
+        let (answer, caller) = called.map_err(|error| error.to_string())?;
+        let Answer::Who(who) = answer else {
+            return Err("it says something else than was asked".to_owned());
+        };
+        let said = &who.member;
+        if said.hardware != node {
+            return Err(format!("it says that it is {}", said.hardware));
+        }
+        if let Caller::Node(proven) = &caller
+            && (&proven.identity, proven.hardware, proven.role)
+                != (&said.identity, said.hardware, said.role)
+        {
+            return Err(format!(
+                "it says that it is {}, and proves to be {}",
+                said.identity, proven.identity
+            ));
+        }
+        Ok(Met { who, caller })
+    }
+
+    /// Asks the keepers for a /64 until the node has one.
+    pub(crate) async fn arrive(self) {
+        let [mut wait, most] = AGAIN;
+        loop {
+            sleep(wait).await;
+            let Some(around) = self.local().look().await else {
+                return;
+            };
+            if around.prefix.is_some() {
+                return;
+            }
+            let (met, _) = self.meet(&around.reachable).await;
+            let keepers = met.iter().filter(|one| one.who.keeps.is_some());
+            let keepers: Vec<_> = keepers.map(|one| one.who.member.hardware).collect();
+            for keeper in &keepers {
+                match self.ask_keeper(*keeper).await {
+                    Ok(()) => return,
+                    Err(why) => tracing::warn!(%keeper, "no /64 from a keeper of the rack: {why}"),
+                }
+            }
+            // Where there are keepers, the reason is for people to mend; where there are none, the rack begins soon.
+            if !keepers.is_empty() {
+                wait = (wait * 2).min(most);
+            }
+        }
+    }
+
+    async fn ask_keeper(&self, keeper: MacAddr) -> Result<(), String> {
+        let call = Call::Join(self.own().clone());
+        let called = self.line().call(keeper, &call, None).await;
+        match called.map_err(|error| error.to_string())? {
+            (Answer::Assigned(assignment), _) => self.assign(assignment).await,
+            _ => Err("it says something else than was asked".to_owned()),
+        }
+    }
+}
