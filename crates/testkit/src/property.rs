@@ -4,6 +4,7 @@
 mod answers;
 mod explained;
 mod frozen;
+mod hostile;
 mod journaled;
 mod modelled;
 mod neighbors;
@@ -16,6 +17,7 @@ mod twins;
 pub use answers::answers;
 pub use explained::{explained, reached};
 pub use frozen::{goes_on, thaw};
+pub use hostile::hostile;
 pub use journaled::recover;
 pub use modelled::modelled;
 pub use neighbors::{neighbors, sessions};

@@ -14,6 +14,15 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_switch_survives_its_neighbours(bytes in vec(any::<u8>(), 0..2500)) {
+        property::hostile(&bytes).map_err(TestCaseError::fail)?;
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rackweave_routing::ddm::message::{Envelope, Keepalive};
+use rackweave_routing::ddm::message::{Envelope, Frame, Hello, Keepalive, Kind};
 use rackweave_routing::ddm::session::{RefusedKind, Security, SessionEvent};
 use rackweave_types::{Instant, Role};
 
@@ -184,6 +184,63 @@ fn a_replayed_hello_is_answered_at_most() {
     assert_eq!([ends.key(0), ends.key(1)], keys);
     assert_eq!([0, 1].map(|at| ends.ends[at].events.len()), events);
     assert_eq!(refusals(&ends.ends[to]), before + 1);
+}
+
+/// A node of the fabric passes the nonces of two others on under its own certificate, so that one takes the other for its
+/// neighbour and the other takes the node in the middle: their sessions have different names, and neither takes what the
+/// other says.
+#[test]
+fn a_node_in_the_middle_joins_nobody() {
+    let (mut ends, mut tree) = signed();
+    let middle = tree.own(3).unwrap();
+    let Security::Signed { credentials, .. } = &middle.security else {
+        panic!("no credentials");
+    };
+    let chain = credentials.chain().to_bytes();
+    let pass_on = |bytes: &[u8], echo: Option<[u8; 16]>| {
+        let hello = Hello::parse(Frame::parse(bytes).unwrap().body).unwrap();
+        let own = Hello {
+            instance: middle.instance,
+            id: middle.id,
+            name: &middle.name,
+            role: middle.role,
+            echo,
+            chain: Some(&chain),
+            assignment: None,
+            ..hello
+        };
+        let mut datagram = own.emit(true);
+        let signature = credentials.sign(&datagram);
+        datagram.extend(signature);
+        datagram
+    };
+    ends.transmit(0, &mut Cut);
+    let (_, asking) = ends.captured[0].clone();
+    ends.deliver(1, &pass_on(&asking, None)).unwrap();
+    ends.transmit(1, &mut Cut);
+    let (_, answer) = ends.captured.last().unwrap().clone();
+    let echo = Hello::parse(Frame::parse(&answer).unwrap().body)
+        .unwrap()
+        .nonce;
+    ends.deliver(0, &answer).unwrap();
+    ends.deliver(1, &pass_on(&asking, Some(echo))).unwrap();
+    assert_eq!(ends.ends[0].session.peer().unwrap().name, "node-2");
+    assert_eq!(ends.ends[1].session.peer().unwrap().name, "node-3");
+    assert_ne!(ends.key(0), ends.key(1));
+    let before = ends.captured.len();
+    for at in [0, 1] {
+        ends.ends[at].session.push(&item(1));
+        ends.transmit(at, &mut Cut);
+    }
+    for (to, bytes) in ends.captured.split_off(before) {
+        if Frame::parse(&bytes).unwrap().kind != Kind::Hello {
+            assert_eq!(
+                ends.deliver(to, &bytes).unwrap_err().kind,
+                RefusedKind::Replayed
+            );
+        }
+    }
+    assert_eq!((ends.items(0), ends.items(1)), (Vec::new(), Vec::new()));
 }
 
 #[test]
