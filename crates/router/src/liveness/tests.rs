@@ -35,7 +35,7 @@ impl Node {
             netns
                 .run_in(|| process::serve(&dir, PORT))
                 .unwrap()
-                .unwrap()
+                .unwrap();
         });
     }
 
@@ -141,7 +141,9 @@ fn neighbours_are_up_measured_found_dead_and_up_again() {
         return;
     };
     let followed = nodes.each_ref().map(Node::follow);
-    nodes.iter().for_each(|node| node.watch(1));
+    for node in &nodes {
+        node.watch(1);
+    }
     for from in &followed {
         let up = news(from, "up and measured", |status| {
             status.is_up() && status.estimate.is_some() && status.detection_us == Some(30_000)
@@ -154,7 +156,9 @@ fn neighbours_are_up_measured_found_dead_and_up_again() {
         );
     }
     // A key that both have, and another session's follower, change nothing.
-    nodes.iter().for_each(|node| node.watch(2));
+    for node in &nodes {
+        node.watch(2);
+    }
     // Frames vanish in one direction; the link stays up.
     let loss = [
         "nft add table netdev loss",

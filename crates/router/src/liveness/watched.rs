@@ -16,6 +16,12 @@ use super::message::{SessionStatus, Target, Watch};
 
 /// A gap of so many tenths of an interval is a control message lost, perhaps.
 const GAP_TENTHS: u32 = 17;
+/// How long a gap makes beacons look closer; what they find prolongs it.
+const GAP_LOOK: Duration = Duration::from_millis(200);
+/// So late is too late.
+const LATE: Duration = Duration::from_millis(3);
+/// How long a gap may be explained by that.
+const HELD_UP: Duration = Duration::from_millis(50);
 
 /// All that is watched.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(super) struct Watched {
     chance: u64,
     last_id: u32,
     beacon_port: u16,
+    /// When it had last come too late to what was due: the machine was held up, perhaps others with it.
+    late: Option<Instant>,
     /// Of links that are closed.
     refused: Refused,
 }
@@ -71,6 +79,7 @@ impl Watched {
             chance: chance | 1,
             last_id: 0,
             beacon_port,
+            late: None,
             refused: Refused::default(),
         })
     }
@@ -159,6 +168,10 @@ impl Watched {
     /// Where the kernel does not say what waits.
     pub(super) fn read(&mut self, now: Instant, room: &mut Room) -> Result<(), PollError> {
         let (stamp, batch) = (Stamp::now(), &mut room.batch);
+        let due = self.deadline();
+        if due.is_some_and(|due| now.since(due) >= LATE) {
+            self.late = Some(now);
+        }
         self.ready.wait(&mut room.events, Some(Duration::ZERO))?;
         for token in room.events.tokens() {
             match socket(token) {
@@ -274,7 +287,8 @@ impl Watched {
         }
     }
 
-    /// A gap between control messages is a reason to look closer, long before beacons tell.
+    /// A gap between control messages is a reason to look closer, long before beacons tell; unless this machine was held
+    /// up and others with it, which is no fault of the link.
     fn heard(&mut self, now: Instant, at: Instant, target: Target) {
         let Some(neighbor) = self.neighbors.get_mut(&target) else {
             return;
@@ -282,10 +296,13 @@ impl Watched {
         let gap = at.since(std::mem::replace(&mut neighbor.heard, at));
         let session = self.sessions.get(&target);
         let session = session.filter(|session| session.state() == State::Up);
+        if self.late.is_some_and(|late| now.since(late) < HELD_UP) {
+            return;
+        }
         if let Some(silent) = session.and_then(Session::detection_time) {
             // With a multiplier of three, a third of the detection time is an interval.
             if gap > silent * GAP_TENTHS / 30 {
-                neighbor.beacons.look_closer(now);
+                neighbor.beacons.look_closer(now, GAP_LOOK);
             }
         }
     }

@@ -122,12 +122,12 @@ impl Beacons {
             neighbor.fresh = true;
             (neighbor.echo, neighbor.heard) = (None, None);
         }
-        self.look_closer(now);
+        self.look_closer(now, LOOK);
     }
 
-    /// Something looked odd.
-    pub fn look_closer(&mut self, now: Instant) {
-        self.closer_until = now.after(LOOK);
+    /// Something looked odd: it looks closer for so long at least.
+    pub fn look_closer(&mut self, now: Instant, time: Duration) {
+        self.closer_until = self.closer_until.max(now.after(time));
     }
 
     /// What was reported last.
@@ -244,7 +244,7 @@ impl Beacons {
             } else {
                 self.estimator.inward.push(ahead - 1, 1);
                 if ahead > 1 {
-                    self.look_closer(now);
+                    self.look_closer(now, LOOK);
                 }
             }
             neighbor.arrived = neighbor.arrived.checked_shl(ahead).unwrap_or(0) | 1;
@@ -290,7 +290,7 @@ impl Beacons {
                 outward.forgive_newest();
             }
             if sent > arrived {
-                self.look_closer(now);
+                self.look_closer(now, LOOK);
             }
         }
     }
@@ -309,7 +309,7 @@ impl Beacons {
         if let Some(rtt) = u32::try_from(rtt).ok().filter(|rtt| *rtt < RTT_MAX_NS) {
             self.sampled = echo;
             if self.estimator.sample(rtt) {
-                self.look_closer(now);
+                self.look_closer(now, LOOK);
             }
         }
     }
