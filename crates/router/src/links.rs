@@ -33,8 +33,8 @@ pub enum LinksError {
 
 /// Follows the links of the calling thread's namespace, and tells the node's machine of those of the fabric.
 ///
-/// A link of the fabric is prepared when it is first seen: no router advertisement of others is believed
-/// (`accept_ra`), addresses are used at once (`accept_dad`), routes without carrier are not
+/// A link of the fabric is prepared when it is first seen: no advertisement or redirect of others is believed
+/// (`accept_ra`, `accept_redirects`), addresses are used at once (`accept_dad`), routes without carrier are not
 /// (`ignore_routes_with_linkdown`), and where the node passes packets on, it does (`forwarding`). Links are switched on
 /// and off by whoever owns them, never by this.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ pub(super) fn prepare_link(name: &str, forwarding: bool) -> Result<bool, SysctlE
     let asked = get(&setting("accept_dad"))? != "0";
     ensure(&setting("accept_dad"), "0")?;
     ensure(&setting("accept_ra"), "0")?;
+    ensure(&setting("accept_redirects"), "0")?;
     ensure(&setting("ignore_routes_with_linkdown"), "1")?;
     if forwarding {
         ensure(&setting("forwarding"), "1")?;
