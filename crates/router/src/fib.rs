@@ -6,6 +6,7 @@
 //! start, every 10 s, and soon after somebody else changed a route of ours. The routes stay when the program ends.
 
 use std::net::Ipv6Addr;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use ipnet::Ipv6Net;
@@ -44,6 +45,9 @@ pub enum FibError {
     /// No thread.
     #[error("cannot start the thread that writes routes")]
     Thread(#[source] std::io::Error),
+    /// The thread came to nothing.
+    #[error("the thread that writes routes ended at once")]
+    Ended,
 }
 
 /// A change that the kernel is to make.
@@ -79,17 +83,30 @@ impl TryFrom<Output> for FibChange {
 pub struct Fib(mpsc::Sender<FibChange>);
 
 impl Fib {
-    /// Starts the thread in the namespace of the calling one.
+    /// Starts the thread in the namespace of the calling one, which may be inside an asynchronous runtime, and waits
+    /// until it has the kernel's table.
     ///
     /// # Errors
     /// [`FibError`].
     pub fn start(inbox: Inbox) -> Result<Self, FibError> {
-        let kernel = Kernel::open()?;
         let (sender, receiver) = mpsc::channel(WAITING);
+        let (opened, answer) = sync_channel(1);
+        let run = move || match Kernel::open() {
+            Ok(kernel) => {
+                if opened.send(Ok(())).is_ok() {
+                    run::run(kernel, receiver, &inbox);
+                }
+            }
+            Err(error) => {
+                // Who started it waits for this, and for nothing else.
+                let _told = opened.send(Err(error));
+            }
+        };
         thread::Builder::new()
             .name("fib".into())
-            .spawn(move || run::run(kernel, receiver, &inbox))
+            .spawn(run)
             .map_err(FibError::Thread)?;
+        answer.recv().map_err(|_| FibError::Ended)??;
         Ok(Self(sender))
     }
 

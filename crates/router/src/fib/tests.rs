@@ -199,11 +199,9 @@ fn what_others_do_to_our_routes_is_seen_soon() {
         return;
     };
     let (to_machine, mut inputs) = inbox();
-    let fib = world
-        .node
-        .run_in(|| Fib::start(to_machine))
-        .unwrap()
-        .unwrap();
+    // As the daemon does: inside its runtime.
+    let start = || runtime().block_on(async { Fib::start(to_machine) });
+    let fib = world.node.run_in(start).unwrap().unwrap();
     let source: Ipv6Addr = SOURCE.parse().unwrap();
     let whole = route("fd00:1:2::/56", &world.ways);
     runtime().block_on(async {
