@@ -86,6 +86,9 @@ pub struct Fabric {
     rerouted: Rerouted,
     /// Prefixes whose ways are to be selected anew.
     touched: BTreeSet<Ipv6Net>,
+    /// Prefixes of which there is good news, and when their ways are to be selected anew.
+    gathered: BTreeSet<Ipv6Net>,
+    select_at: Option<Instant>,
     /// Prefixes whose announcements are to be brought up to date.
     retold: BTreeSet<Ipv6Net>,
     /// When neighbours are to be told what is new.
@@ -129,6 +132,8 @@ impl Fabric {
             restart: Restart::default(),
             rerouted: Rerouted::new(),
             touched: BTreeSet::new(),
+            gathered: BTreeSet::new(),
+            select_at: None,
             retold: BTreeSet::new(),
             tell_at: None,
         }
@@ -175,6 +180,7 @@ impl Fabric {
         let outboxes = self.outboxes.values().filter_map(Outbox::deadline);
         let others = [
             self.weights.deadline(),
+            self.select_at,
             self.tell_at,
             self.restart.deadline(),
         ];
@@ -236,6 +242,10 @@ impl Fabric {
 
     /// Selects and announces what was touched, and tells neighbours where it is time.
     fn work(&mut self) {
+        if self.select_at.is_some_and(|at| at <= self.now.at) {
+            self.select_at = None;
+            self.touched.append(&mut self.gathered);
+        }
         while let Some(prefix) = self.touched.pop_first() {
             self.select(prefix);
             self.retold.insert(prefix);

@@ -40,8 +40,6 @@ struct Kernel {
     /// What it was asked last, with the number of answers that are due.
     asked: Option<Arc<[Hop]>>,
     due: u16,
-    /// Why it refused the last time.
-    refused: Option<Box<str>>,
 }
 
 /// What an answer of the kernel means.
@@ -60,6 +58,8 @@ pub enum Answered {
 pub struct Rib {
     offers: BTreeMap<(Ipv6Net, Protocol), Arc<[Hop]>>,
     kernel: BTreeMap<Ipv6Net, Kernel>,
+    /// Why the kernel refused the last time it was asked.
+    refused: BTreeMap<Ipv6Net, String>,
     /// Sets of ways seen of late: most prefixes share them.
     sets: Vec<Arc<[Hop]>>,
     /// What was adopted stays as it is.
@@ -138,7 +138,7 @@ impl Rib {
     /// Why the kernel refused the last time it was asked.
     #[must_use]
     pub fn refused(&self, prefix: Ipv6Net) -> Option<&str> {
-        self.kernel.get(&prefix)?.refused.as_deref()
+        self.refused.get(&prefix).map(String::as_str)
     }
 
     /// How many routes the kernel has of this node.
@@ -242,17 +242,20 @@ impl Rib {
             }
             FibAnswer::Done => {
                 kernel.has.clone_from(&kernel.asked);
-                kernel.refused = None;
+                self.refused.remove(&prefix);
                 Answered::Done
             }
             FibAnswer::Refused(errno, word) => {
-                kernel.refused = Some(format!("{word} (error {errno})").into());
+                let why = format!("{word} (error {errno})");
+                self.refused.insert(prefix, why);
                 kernel.has = None;
                 kernel.asked = None;
                 Answered::Refused
             }
         };
-        if kernel.asked.is_none() && kernel.has.is_none() && kernel.refused.is_none() {
+        let is_over = kernel.asked.is_none() && kernel.has.is_none();
+        if is_over && answered == Answered::Done {
+            self.refused.remove(&prefix);
             self.kernel.remove(&prefix);
         }
         answered
@@ -265,12 +268,19 @@ impl Rib {
         let mut changes = Vec::new();
         let prefixes: Vec<Ipv6Net> = self.kernel.keys().copied().collect();
         for prefix in prefixes {
+            if self.best(prefix).is_none()
+                && !held.contains_key(&prefix)
+                && !self.is_pending(prefix)
+            {
+                self.kernel.remove(&prefix);
+                self.refused.remove(&prefix);
+            }
             let Some(kernel) = self.kernel.get_mut(&prefix).filter(|k| k.due == 0) else {
                 continue;
             };
             let is_right = match (&kernel.asked, held.get(&prefix)) {
                 (Some(asked), Some(route)) => same_ways(asked, &route.hops),
-                (None, None) => kernel.refused.is_none(),
+                (None, None) => !self.refused.contains_key(&prefix),
                 _ => false,
             };
             if !is_right {
@@ -310,3 +320,6 @@ fn same_ways(a: &[Hop], b: &[Hop]) -> bool {
     };
     a.len() == b.len() && sorted(a) == sorted(b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,9 @@ use rackweave_types::{
 };
 
 use super::item::{Announcement, NodeId, Scope};
+use super::message::MAX_PATH;
 use super::policy::{End, scope_of};
 use super::session::Peer;
-
-/// The nodes that a path may pass.
-pub const PATH_MAX: usize = 32;
 
 /// Why an announcement was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +100,7 @@ fn well_formed(peer: &Peer, said: &Announcement) -> Result<(), Refusal> {
     if scope_of(said.key.prefix) != Some(said.scope) {
         return Err(Refusal::NotOfThePlan);
     }
-    if said.path.is_empty() || said.path.len() > PATH_MAX {
+    if said.path.is_empty() || said.path.len() > MAX_PATH {
         return Err(Refusal::Malformed("its path is empty or too long"));
     }
     if said.path.last() != Some(&peer.id) {
@@ -238,3 +236,6 @@ fn other_az(own: &End, said: &Announcement) -> Result<(), Refusal> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,8 @@ struct Entry {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cursor {
     version: u64,
+    /// The outbox's version when its session began: what is older it was never told.
+    began: Option<u64>,
     /// Whether it has been told all that there was when its session began.
     pub synced: bool,
 }
@@ -177,6 +179,7 @@ impl Outbox {
     /// What a neighbour is to be told next; `None` when it has been told all.
     pub fn next(&mut self, cursor: &mut Cursor, to: (NeighborIndex, NodeId)) -> Option<Item> {
         let (index, id) = to;
+        let began = *cursor.began.get_or_insert(self.version);
         loop {
             let from = (Bound::Excluded(cursor.version), Bound::Unbounded);
             let Some((version, key)) = self.order.range(from).next() else {
@@ -206,7 +209,7 @@ impl Outbox {
                     if entry.said.is_some() {
                         entry.withheld.push(index);
                     }
-                    if cursor.synced {
+                    if entry.version > began {
                         return Some(Item::Withdraw(key));
                     }
                 }
@@ -264,3 +267,6 @@ fn announcement(key: RouteKey, said: &Said) -> Option<Item> {
         members: said.members.as_deref().copied(),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 
 use rackweave_types::NodeNumber;
 
+use super::exchange::News;
 use super::item::{Announcement, Cost, Members, NodeId, RouteKey};
 use super::policy::scope_of;
 
@@ -36,6 +37,25 @@ impl Candidate {
     #[must_use]
     pub fn hops(&self) -> usize {
         self.path.len()
+    }
+
+    /// What it is beside the one that it replaces.
+    fn beside(&self, before: &Self) -> News {
+        if self == before {
+            return News::None;
+        }
+        if self.path == before.path && self.members == before.members {
+            return News::Cost;
+        }
+        let keeps = match (&before.members, &self.members) {
+            (Some(before), Some(after)) => before.without(after).is_empty(),
+            (before, after) => before == after,
+        };
+        if keeps && self.hops() <= before.hops() {
+            News::Good
+        } else {
+            News::Bad
+        }
     }
 
     /// What the neighbour said.
@@ -73,8 +93,8 @@ pub struct Learned {
 const SETS: usize = 8;
 
 impl Learned {
-    /// Takes in what a neighbour said. Whether anything but staleness changed.
-    pub fn insert(&mut self, neighbor: NeighborIndex, said: Announcement) -> bool {
+    /// Takes in what a neighbour said.
+    pub fn insert(&mut self, neighbor: NeighborIndex, said: Announcement) -> News {
         let candidate = Candidate {
             neighbor,
             origin: said.key.origin,
@@ -87,13 +107,13 @@ impl Learned {
         let is_same = |c: &&mut Candidate| c.neighbor == neighbor && c.origin == candidate.origin;
         if let Some(before) = candidates.iter_mut().find(is_same) {
             before.stale = false;
-            let changed = *before != candidate;
+            let news = candidate.beside(before);
             *before = candidate;
-            changed
+            news
         } else {
             candidates.reserve_exact(1);
             candidates.push(candidate);
-            true
+            News::Good
         }
     }
 

@@ -108,7 +108,14 @@ pub fn exports(own: &End, to: &Class, prefix: Ipv6Net, local: bool) -> bool {
             let own_rack = own.rack.is_some_and(|rack| rack.net() == prefix);
             own.same_az(to) && !(to.is_leaf() && own_rack)
         }
-        (Role::Switch | Role::Spine, Scope::Site) if local => !to.is_leaf() && !own.same_az(to),
-        (Role::Switch | Role::Spine, Scope::Site) => to.az.is_none_or(|az| az.net() != prefix),
+        (Role::Switch | Role::Spine, Scope::Site) => {
+            let is_ours = own.az.is_some_and(|az| az.net() == prefix);
+            let is_theirs = to.az.is_some_and(|az| az.net() == prefix);
+            let for_others = !to.is_leaf() && !own.same_az(to);
+            is_ours == local && !is_theirs && (!local || for_others)
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use super::{Fabric, Hop};
 use crate::ddm::exchange::{News, Outbox, Said};
 use crate::ddm::item::{Cost, Members, NodeId, RouteKey, Scope};
 use crate::ddm::learned::Candidate;
+use crate::ddm::message::MAX_PATH;
 use crate::ddm::policy::{Class, exports, scope_of};
 
 impl Fabric {
@@ -139,6 +140,9 @@ impl Fabric {
         before: Option<&Said>,
     ) -> Option<Said> {
         let hops = candidates.clone().map(Candidate::hops).min()?;
+        if hops >= MAX_PATH {
+            return None;
+        }
         let shortest = candidates.filter(|c| c.hops() == hops);
         let is_before = |c: &&Candidate| {
             before.is_some_and(|before| before.path.split_last().map(|(_, p)| p) == Some(&*c.path))

@@ -11,6 +11,7 @@ use ipnet::Ipv6Net;
 use rackweave_types::{BootstrapPrefix, Role};
 
 use super::{Fabric, LinkId, Output};
+use crate::ddm::learned::NeighborIndex;
 
 /// What each link lets in.
 #[derive(Debug, Default)]
@@ -45,6 +46,15 @@ impl Fabric {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.close_filter(link);
+        }
+    }
+
+    /// Lets in what a sled may send, where it announces other prefixes now.
+    pub(super) fn refresh_filter_of(&mut self, index: NeighborIndex) {
+        let neighbor = self.neighbors.get(index);
+        let sled = neighbor.filter(|n| n.peer.as_ref().is_some_and(|p| p.role == Role::Sled));
+        if let Some(link) = sled.map(|neighbor| neighbor.link) {
+            self.refresh_filter(link);
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ipnet::Ipv6Net;
 
 use rackweave_trust::Assignment;
-use rackweave_types::{BootstrapPrefix, Role, ServicePrefix};
+use rackweave_types::{BootstrapPrefix, RackPrefix, Role, ServicePrefix};
 
 use super::{Asker, EventKind, Fabric, Output};
 use crate::ddm::item::Scope;
@@ -48,22 +48,28 @@ impl Fabric {
         own
     }
 
+    fn is_own(&self, prefix: Ipv6Net) -> bool {
+        let is_rack = |rack: RackPrefix| rack.net() == prefix || rack.az().net() == prefix;
+        let is_switch = self.own.role == Role::Switch;
+        self.is_node(prefix) || (is_switch && self.own.rack.is_some_and(is_rack))
+    }
+
+    /// Whether it is the bootstrap prefix of this node, or its /64.
+    fn is_node(&self, prefix: Ipv6Net) -> bool {
+        let assigned = self.own.assignment.as_ref().map(|a| a.prefix.net());
+        BootstrapPrefix::new(self.own.id.0).net() == prefix || assigned == Some(prefix)
+    }
+
     /// Whether packets to the prefix end here.
     pub(super) fn is_local(&self, prefix: Ipv6Net) -> bool {
-        BootstrapPrefix::new(self.own.id.0).net() == prefix
-            || self
-                .own
-                .assignment
-                .as_ref()
-                .is_some_and(|a| a.prefix.net() == prefix)
-            || self.originated.asked.contains_key(&prefix)
+        self.is_node(prefix) || self.originated.asked.contains_key(&prefix)
     }
 
     /// Whether the node announces the prefix as its origin.
     pub(super) fn is_announced(&self, prefix: Ipv6Net) -> bool {
         match self.originated.asked.get(&prefix) {
             Some(askers) => askers.values().any(|ready| *ready),
-            None => self.own_prefixes().contains(&prefix),
+            None => self.is_own(prefix),
         }
     }
 

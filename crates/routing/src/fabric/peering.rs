@@ -7,7 +7,7 @@ use super::link::{Link, NEIGHBORS_MAX};
 use super::neighbor::{Control, Neighbor, STALE};
 use super::{EventKind, Fabric, LinkId, LinkState, Measured, Output};
 use crate::ddm::admit::{Refusal, admit};
-use crate::ddm::exchange::Cursor;
+use crate::ddm::exchange::{Cursor, News};
 use crate::ddm::item::{Announcement, Item, RouteKey};
 use crate::ddm::learned::NeighborIndex;
 use crate::ddm::session::{Peer, Session, SessionEvent};
@@ -323,8 +323,15 @@ impl Fabric {
             Ok(()) => {
                 neighbor.refused.remove(&key);
                 self.claim(index, &said);
-                if self.learned.insert(index, said) {
-                    self.touched.insert(key.prefix);
+                match self.learned.insert(index, said) {
+                    News::None => {}
+                    News::Cost | News::Good => {
+                        self.gathered.insert(key.prefix);
+                        self.select_soon();
+                    }
+                    News::Bad => {
+                        self.touched.insert(key.prefix);
+                    }
                 }
             }
             Err(why) => {
@@ -341,9 +348,7 @@ impl Fabric {
                 }
             }
         }
-        if let Some(link) = self.neighbors.get(index).map(|n| n.link) {
-            self.refresh_filter(link);
-        }
+        self.refresh_filter_of(index);
     }
 
     /// Looks again at all that was refused, and at all that was taken in: who may say what has changed.
@@ -362,9 +367,8 @@ impl Fabric {
     fn on_withdrawn(&mut self, index: NeighborIndex, key: RouteKey) {
         if let Some(neighbor) = self.neighbors.get_mut(index) {
             neighbor.refused.remove(&key);
-            let link = neighbor.link;
             self.unlearn(index, key);
-            self.refresh_filter(link);
+            self.refresh_filter_of(index);
         }
     }
 
@@ -473,9 +477,7 @@ impl Fabric {
             self.release(*prefix);
         }
         self.touched.extend(gone);
-        if let Some(link) = self.neighbors.get(index).map(|n| n.link) {
-            self.refresh_filter(link);
-        }
+        self.refresh_filter_of(index);
     }
 
     fn drop_neighbor(&mut self, index: NeighborIndex) {
@@ -489,6 +491,12 @@ impl Fabric {
             self.out.push(Output::Unwatch { link, peer });
             self.event(EventKind::Neighbor, format!("{name} is gone"));
         }
+    }
+
+    /// Has ways selected within the time that good news waits.
+    fn select_soon(&mut self) {
+        let soon = self.now.at.after(super::GATHER);
+        self.select_at = Some(self.select_at.map_or(soon, |at| at.min(soon)));
     }
 
     /// Has neighbours told within the time that good news waits.

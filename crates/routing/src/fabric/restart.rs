@@ -114,6 +114,7 @@ impl Fabric {
         self.restart.until = None;
         let missing = self.restart.waiting.len();
         self.restart.waiting.clear();
+        self.touched.append(&mut self.gathered);
         while let Some(prefix) = self.touched.pop_first() {
             self.select(prefix);
         }

@@ -1,5 +1,10 @@
+mod delay;
 mod invariants;
+mod kernel;
 mod mesh;
 mod net;
+mod planted;
 mod random;
+mod security;
+mod services;
 mod triangle;

@@ -9,6 +9,7 @@ use super::net::Net;
 impl Net {
     /// Checks every pair of nodes: no loop ever; a way wherever an allowed one exists; bootstrap within the rack alone.
     pub(super) fn check(&self) -> Result<(), String> {
+        self.check_stale()?;
         for from in 0..self.nodes.len() {
             self.check_bootstrap(from)?;
             for to in 0..self.nodes.len() {
@@ -31,6 +32,30 @@ impl Net {
             }
         }
         Ok(())
+    }
+
+    /// Checks that no kernel has a way to a node that nobody can reach from there, but for what summaries hide.
+    pub(super) fn check_stale(&self) -> Result<(), String> {
+        for from in 0..self.nodes.len() {
+            for (prefix, route) in &self.nodes[from].kernel {
+                let within = |to: &usize| self.own(*to).is_some_and(|own| prefix.contains(&own));
+                let served: Vec<usize> = (0..self.nodes.len()).filter(within).collect();
+                let is_any = served.iter().any(|to| self.is_reachable(from, *to));
+                if !served.is_empty() && !is_any && !route.hops.is_empty() {
+                    let ways = self.ways(from, *prefix).unwrap_or_default();
+                    let by = ways.first().map(|(by, _)| *by).unwrap_or_default();
+                    return Err(format!(
+                        "{from} has {prefix} by way of {by}, and nobody is there"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one pair of nodes.
+    pub(super) fn check_one(&self, from: usize, to: usize) -> Result<usize, String> {
+        self.walk(from, self.own(to).ok_or("it has no address")?)
     }
 
     /// Whether a way exists that passes switches and spines alone.

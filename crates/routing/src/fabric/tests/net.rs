@@ -8,7 +8,8 @@ use ipnet::Ipv6Net;
 
 use rackweave_trust::Assignment;
 use rackweave_types::{
-    BootstrapPrefix, Instant, MacAddr, NodeNumber, NodePrefix, RackNumber, RackPrefix, Role,
+    AzPrefix, BootstrapPrefix, Instant, MacAddr, NodeNumber, NodePrefix, RackNumber, RackPrefix,
+    Role,
 };
 
 use crate::fabric::{
@@ -53,11 +54,11 @@ pub(super) struct Net {
     pub(super) now: Instant,
     /// Datagrams sent in all.
     pub(super) sent: usize,
-    /// Every input of the interior protocol, changed or swallowed before it arrives.
-    pub(super) tamper: Option<fn(usize, &mut Vec<u8>) -> bool>,
+    /// What changes messages of the interior protocol before they leave a node.
+    pub(super) tamper: Option<fn(usize, &mut Vec<u8>)>,
 }
 
-pub(super) fn az() -> rackweave_types::AzPrefix {
+pub(super) fn az() -> AzPrefix {
     "fd00:1122:3344::/48".parse().unwrap()
 }
 
@@ -93,12 +94,28 @@ impl Net {
 
     /// Adds a node, assigned to its place where it has one: rack and number.
     pub(super) fn node(&mut self, role: Role, place: Option<(u8, u8)>) -> usize {
+        self.add(role, place, az())
+    }
+
+    /// Adds a node of another AZ.
+    pub(super) fn node_of(&mut self, az: &str, role: Role, place: (u8, u8)) -> usize {
+        self.add(role, Some(place), az.parse().unwrap())
+    }
+
+    fn add(&mut self, role: Role, place: Option<(u8, u8)>, az: AzPrefix) -> usize {
         let number = u8::try_from(self.nodes.len()).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, number, 1]);
         let mut settings = Settings::new(mac, role);
         settings.identity = format!("{role}{number}");
-        settings.az = (role == Role::Spine).then(az);
-        settings.assignment = place.map(|place| self.assignment(&settings, place));
+        settings.az = (role == Role::Spine).then_some(az);
+        settings.assignment = place.map(|(r, n)| {
+            let rack = RackPrefix::new(az, RackNumber::new(r).unwrap());
+            let prefix = NodePrefix::new(rack, NodeNumber::new(n).unwrap());
+            Assignment {
+                prefix,
+                ..Self::assignment(&settings, (r, n))
+            }
+        });
         self.nodes.push(Node {
             fabric: Fabric::new(settings.clone(), self.time(), [number; 32]),
             settings,
@@ -115,7 +132,7 @@ impl Net {
         self.nodes.len() - 1
     }
 
-    pub(super) fn assignment(&self, settings: &Settings, (r, n): (u8, u8)) -> Assignment {
+    pub(super) fn assignment(settings: &Settings, (r, n): (u8, u8)) -> Assignment {
         Assignment {
             identity: settings.identity.clone(),
             hardware: settings.hardware,
@@ -385,8 +402,8 @@ impl Net {
             } => {
                 self.sent += 1;
                 assert!(bytes.len() <= 1232, "a datagram of {} octets", bytes.len());
-                if self.tamper.is_some_and(|tamper| !tamper(node, &mut bytes)) {
-                    return;
+                if let Some(tamper) = self.tamper {
+                    tamper(node, &mut bytes);
                 }
                 let from = address(self.nodes[node].settings.hardware, link);
                 self.deliver((node, link), |link| Input::Datagram { link, from, bytes });

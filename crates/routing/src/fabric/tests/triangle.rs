@@ -55,7 +55,7 @@ fn an_assignment_that_comes_later_is_told() {
     let mut net = triangle(false);
     net.run_ms(200);
     for (node, number) in [(0, 1), (2, 0xfd), (1, 2)] {
-        let assignment = net.assignment(&net.nodes[node].settings.clone(), (1, number));
+        let assignment = Net::assignment(&net.nodes[node].settings, (1, number));
         net.input(node, std::time::Duration::ZERO, Input::Assigned(assignment));
         net.run_ms(50);
     }

@@ -1,0 +1,118 @@
+//! Who claims what is not its own.
+
+use rackweave_types::{BootstrapPrefix, Role};
+
+use super::net::{Net, prefix};
+use crate::fabric::{EventKind, LinkId};
+
+#[test]
+fn the_second_claimant_of_a_prefix_is_refused_and_both_are_named() {
+    let mut net = Net::new();
+    for _ in 0..2 {
+        net.node(Role::Sled, Some((1, 1)));
+    }
+    let switch = net.node(Role::Switch, Some((1, 0xfd)));
+    net.wire(0, switch);
+    net.run_ms(100);
+    net.wire(1, switch);
+    net.run_ms(100);
+    let claimed = prefix(1, 1).net();
+    assert_eq!(net.ways(switch, claimed), Some(vec![(0, 1)]));
+    let conflicts = net.events(switch, EventKind::Conflict);
+    assert_eq!(conflicts.len(), 1);
+    for named in ["sled0", "sled1", "fd00:1122:3344:101::/64"] {
+        assert!(conflicts[0].contains(named), "{conflicts:?}");
+    }
+    let explained = net.nodes[switch].fabric.explain(claimed);
+    let why: Vec<&str> = explained
+        .paths
+        .iter()
+        .map(|path| path.why.as_str())
+        .collect();
+    assert_eq!(
+        why,
+        [
+            "used, with 1 of 1 of the traffic",
+            "not used: another node claimed it first"
+        ]
+    );
+    // When the first is gone, the second has it.
+    net.cut(0, switch);
+    net.run_ms(40_000);
+    assert_eq!(net.ways(switch, claimed), Some(vec![(1, 1)]));
+    assert!(net.events(switch, EventKind::Conflict)[1].contains("sled1"));
+}
+
+#[test]
+fn two_racks_of_one_number_are_named_both() {
+    let (mut net, switches) = Net::racks(2, 1, 0);
+    net.run_ms(200);
+    // A third rack comes with the number of the second.
+    let stranger = net.node(Role::Switch, Some((2, 0xfd)));
+    net.wire(stranger, switches[0]);
+    net.run_ms(200);
+    let conflicts = net.events(switches[0], EventKind::Conflict);
+    assert!(!conflicts.is_empty());
+    let stranger_name = format!("switch{stranger}");
+    for named in ["number 02", "switch4", &stranger_name] {
+        assert!(conflicts[0].contains(named), "{named} in {conflicts:?}");
+    }
+    // What was there before goes on.
+    assert_eq!(net.walk(0, net.own(3).unwrap()), Ok(3));
+}
+
+#[test]
+fn a_rack_of_this_nodes_own_number_is_not_let_in() {
+    let (mut net, switches) = Net::racks(1, 1, 0);
+    let stranger = net.node(Role::Switch, Some((1, 0xfd)));
+    net.wire(stranger, switches[0]);
+    net.run_ms(200);
+    let conflicts = net.events(switches[0], EventKind::Conflict);
+    assert!(conflicts[0].contains("this node") && conflicts[0].contains("number 01"));
+    net.check_one(0, switches[0]).unwrap();
+}
+
+#[test]
+fn a_sled_outside_its_rack_is_refused_its_prefix() {
+    let mut net = Net::new();
+    let sled = net.node(Role::Sled, Some((2, 1)));
+    let switch = net.node(Role::Switch, Some((1, 0xfd)));
+    net.wire(sled, switch);
+    net.run_ms(100);
+    let refused = net.events(switch, EventKind::Refused);
+    assert!(refused[0].contains("fd00:1122:3344:201::/64") && refused[0].contains("sled0"));
+    assert_eq!(net.ways(switch, prefix(2, 1).net()), None);
+    let explained = net.nodes[switch].fabric.explain(prefix(2, 1).net());
+    assert_eq!(explained.refused.len(), 1);
+}
+
+#[test]
+fn links_let_in_what_was_taken_in_of_their_sleds() {
+    let mut net = Net::new();
+    let sled = net.node(Role::Sled, Some((1, 1)));
+    let switch = net.node(Role::Switch, Some((1, 0xfd)));
+    let other = net.node(Role::Switch, Some((2, 0xfd)));
+    let link = |number| LinkId(number);
+    net.wire(switch, sled);
+    net.wire(switch, other);
+    net.run(std::time::Duration::from_micros(10));
+    assert_eq!(
+        net.nodes[switch].filters[&link(1)],
+        Some(vec![]),
+        "nobody yet"
+    );
+    net.run_ms(100);
+    let bootstrap = BootstrapPrefix::new(net.nodes[sled].settings.hardware).net();
+    let mut allowed = vec![bootstrap, prefix(1, 1).net()];
+    allowed.sort_unstable();
+    assert_eq!(net.nodes[switch].filters[&link(1)], Some(allowed.clone()));
+    assert_eq!(net.nodes[switch].filters[&link(2)], None);
+    assert!(net.nodes[sled].filters.is_empty());
+    // While the switch restarts, filters stay as they are.
+    net.kill(switch);
+    net.start(switch);
+    net.run(std::time::Duration::from_micros(10));
+    assert_eq!(net.nodes[switch].filters[&link(1)], Some(allowed.clone()));
+    net.run_ms(200);
+    assert_eq!(net.nodes[switch].filters[&link(1)], Some(allowed));
+}
