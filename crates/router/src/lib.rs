@@ -21,6 +21,7 @@ mod metrics;
 pub mod originate;
 pub mod rack;
 pub mod record;
+mod renew;
 pub mod run;
 mod uses;
 mod view;

@@ -31,6 +31,7 @@ use crate::inbox::inbox;
 use crate::originate::Originations;
 use crate::rack;
 use crate::record::Recorder;
+use crate::renew;
 use crate::uses::Uses;
 use crate::who::Who;
 use crate::world::{Info, World, now};
@@ -109,6 +110,8 @@ async fn live(config: &Config, info: Arc<Info>, record: Option<PathBuf>) -> anyh
         stop,
         rack,
     };
+    let told = renew::told().context("cannot listen to SIGHUP")?;
+    tokio::spawn(renew::renew(told, config.clone(), context.clone()));
     open_sockets(config, &context).await?;
     let end = attend(&mut world, inputs, questions, heard, stopped).await?;
     world.handle(Input::Restarting);

@@ -125,6 +125,25 @@ impl Who {
         })
     }
 
+    /// The keys as they lie there now, where they are this node's: after `rackweave keys rotate`.
+    ///
+    /// # Errors
+    /// Where messages are not signed, or the keys cannot be read or are another node's.
+    pub fn renewed(&self, config: &Config) -> anyhow::Result<Security> {
+        if !config.signed {
+            anyhow::bail!("messages are not signed: there are no keys to read again");
+        }
+        let now = Self::proven(config)?;
+        if (&now.identity, now.hardware) != (&self.identity, self.hardware) {
+            anyhow::bail!(
+                "the keys are of {}, and this node is {}",
+                now.identity,
+                self.identity
+            );
+        }
+        Ok(now.security)
+    }
+
     /// As it is told, or was before, or finds itself.
     fn told(config: &Config, links: &[Link]) -> anyhow::Result<Self> {
         let kept: Option<Kept> = read(&config.state_dir.join(NODE))?;

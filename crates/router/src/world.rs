@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rackweave_api::router as api;
 use rackweave_linux::clock;
+use rackweave_routing::ddm::session::Security;
 use rackweave_routing::fabric::{Event, EventKind, Fabric, Input, LinkId, LinkState, Now, Output};
 use rackweave_types::Instant;
 
@@ -98,6 +99,17 @@ impl World {
         });
     }
 
+    /// Goes over to other keys; sessions go on under them.
+    pub(crate) fn rotate(&mut self, security: Security) {
+        let mut outputs = Vec::new();
+        self.fabric.rotate(now(), security, &mut outputs);
+        let mut waiting = VecDeque::new();
+        self.perform(&mut outputs, &mut waiting);
+        while let Some(input) = waiting.pop_front() {
+            self.step(input, &mut waiting);
+        }
+    }
+
     /// One input. What a door has to say to it at once waits behind it.
     fn step(&mut self, input: Input, waiting: &mut VecDeque<Input>) {
         let now = now();
@@ -107,6 +119,12 @@ impl World {
         }
         let mut outputs = std::mem::take(&mut self.outputs);
         self.fabric.handle(now, input, &mut outputs);
+        self.perform(&mut outputs, waiting);
+        self.outputs = outputs;
+    }
+
+    /// Does what the machine wants done.
+    fn perform(&mut self, outputs: &mut Vec<Output>, waiting: &mut VecDeque<Input>) {
         for output in outputs.drain(..) {
             self.counts.output(&output);
             match output {
@@ -114,7 +132,6 @@ impl World {
                 output => waiting.extend(self.doors.perform(output)),
             }
         }
-        self.outputs = outputs;
     }
 
     /// What the machine is told, the world knows too.

@@ -241,7 +241,10 @@ fn rotate(args: &RotateArgs) -> Result<(), Failure> {
         .map_err(|error| failure(format!("{} keeps the key it has", args.identity), &error))?;
     let path = tree.node_dir(args.rack, &args.identity);
     let shown = ShownNode::new(&certificate, path.clone(), None);
-    let what = format!("the next key of {}", args.identity);
+    let what = format!(
+        "the next key of {} (its router takes it on `systemctl reload rackweave-router`, and loses no session)",
+        args.identity
+    );
     made(&args.all, &shown, &what, &path, until(&certificate))
 }
 

@@ -11,8 +11,11 @@ use super::message::{Answer, Call, WhoIs};
 use super::proof::Caller;
 use super::service::Rack;
 
-/// How long to wait before the keepers are looked for again, at first and at most.
+/// How long to wait before the keepers are looked for again: at first and where somebody new is there, and at most.
 const AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
+
+/// How many nodes are asked at once who keeps the table: any node that was there when the rack began knows it.
+const AT_ONCE: usize = 3;
 
 /// A node, as it says and proves to be.
 #[derive(Debug)]
@@ -65,7 +68,8 @@ impl<L: Local> Rack<L> {
 
     /// Asks the keepers for a /64 until the node has one.
     pub(crate) async fn arrive(self) {
-        let [mut wait, most] = AGAIN;
+        let [first, most] = AGAIN;
+        let (mut wait, mut turn, mut around_before) = (first, 0, Vec::new());
         loop {
             sleep(wait).await;
             let Some(around) = self.local().look().await else {
@@ -74,20 +78,38 @@ impl<L: Local> Rack<L> {
             if around.prefix.is_some() {
                 return;
             }
-            let (met, _) = self.meet(&around.reachable).await;
-            let keepers = met.iter().filter(|one| one.who.keeps.is_some());
-            let keepers: Vec<_> = keepers.map(|one| one.who.member.hardware).collect();
-            for keeper in &keepers {
-                match self.ask_keeper(*keeper).await {
+            // Somebody new may know more: it is worth asking at once.
+            let is_news = around.reachable != around_before;
+            wait = if is_news { first } else { (wait * 2).min(most) };
+            for keeper in self.look_for_keepers(&around.reachable, turn).await {
+                match self.ask_keeper(keeper).await {
                     Ok(()) => return,
                     Err(why) => tracing::warn!(%keeper, "no /64 from a keeper of the rack: {why}"),
                 }
             }
-            // Where there are keepers, the reason is for people to mend; where there are none, the rack begins soon.
-            if !keepers.is_empty() {
-                wait = (wait * 2).min(most);
-            }
+            turn += 1;
+            around_before = around.reachable;
         }
+    }
+
+    /// Who keeps the rack's table, as some of these nodes say; others of them at each turn.
+    async fn look_for_keepers(&self, reachable: &[MacAddr], turn: usize) -> Vec<MacAddr> {
+        let count = reachable.len().min(AT_ONCE);
+        let asked = reachable
+            .iter()
+            .cycle()
+            .skip(turn * AT_ONCE % reachable.len().max(1));
+        let asked: Vec<_> = asked.take(count).copied().collect();
+        let (met, _) = self.meet(&asked).await;
+        let mut keepers: Vec<_> = met
+            .iter()
+            .flat_map(|one| &one.who.keepers)
+            .copied()
+            .collect();
+        keepers.sort();
+        keepers.dedup();
+        keepers.retain(|keeper| reachable.contains(keeper));
+        keepers
     }
 
     async fn ask_keeper(&self, keeper: MacAddr) -> Result<(), String> {

@@ -40,10 +40,9 @@ impl<L: Local> Rack<L> {
         let around = self.local().look().await;
         let reachable = around.map(|around| around.reachable).unwrap_or_default();
         let (met, _) = self.meet(&reachable).await;
+        let line = self.line();
         for one in met.iter().filter(|one| one.who.keeps.is_some()) {
-            let called = self
-                .line()
-                .call(one.who.member.hardware, &Call::Table, None);
+            let called = line.call(one.who.member.hardware, &Call::Table, None);
             if let Ok((Answer::Table(Some(table)), _)) = called.await
                 && latest
                     .as_ref()

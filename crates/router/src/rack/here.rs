@@ -96,6 +96,21 @@ fn heard(world: &World, own: &Member) -> Vec<Heard> {
         .collect()
 }
 
+impl From<&Security> for Trust {
+    fn from(security: &Security) -> Self {
+        match security {
+            Security::Unsigned => Self::Unsigned,
+            Security::Signed {
+                credentials,
+                anchor,
+            } => Self::Signed {
+                credentials: Arc::clone(credentials),
+                anchor: Arc::clone(anchor),
+            },
+        }
+    }
+}
+
 /// Rack setup of the node that the router runs on.
 ///
 /// # Errors
@@ -111,16 +126,7 @@ pub(crate) fn open(
         hardware: who.hardware,
         role: who.role,
     };
-    let trust = match &who.security {
-        Security::Unsigned => Trust::Unsigned,
-        Security::Signed {
-            credentials,
-            anchor,
-        } => Trust::Signed {
-            credentials: Arc::clone(credentials),
-            anchor: Arc::clone(anchor),
-        },
-    };
+    let trust = Trust::from(&who.security);
     let settings = RackSettings {
         own: own.clone(),
         state_dir: config.state_dir.clone(),

@@ -2,7 +2,7 @@
 
 use rackweave_routing::rack::{Member, Reply, Request, Table};
 use rackweave_trust::Assignment;
-use rackweave_types::{NodePrefix, RackPrefix};
+use rackweave_types::{MacAddr, NodePrefix, RackPrefix};
 use serde::{Deserialize, Serialize};
 
 use super::local::Heard;
@@ -101,6 +101,9 @@ pub(crate) struct WhoIs {
     /// The rack whose table it keeps, if it does.
     #[serde(default)]
     pub(crate) keeps: Option<RackPrefix>,
+    /// Who keeps the table, as far as it knows: by hardware address.
+    #[serde(default)]
+    pub(crate) keepers: Vec<MacAddr>,
     /// Racks that it hears announced.
     #[serde(default)]
     pub(crate) heard: Vec<Heard>,
@@ -127,7 +130,7 @@ pub(crate) enum Answer {
 #[cfg(test)]
 mod tests {
     use rackweave_routing::rack::Ballot;
-    use rackweave_types::{MacAddr, Role};
+    use rackweave_types::Role;
 
     use super::*;
 
@@ -200,6 +203,7 @@ mod tests {
             member,
             prefix: None,
             keeps: Some(rack),
+            keepers: vec![mac],
             heard: vec![Heard {
                 rack,
                 switches: vec![mac],
@@ -208,7 +212,7 @@ mod tests {
         frozen(
             &Answer::Who(who),
             &format!(
-                r#"{{"who":{{"member":{of_member},"prefix":null,"keeps":"fd00:1122:3344:100::/56","heard":[{{"rack":"fd00:1122:3344:100::/56","switches":["02:00:00:00:00:01"]}}]}}}}"#
+                r#"{{"who":{{"member":{of_member},"prefix":null,"keeps":"fd00:1122:3344:100::/56","keepers":["02:00:00:00:00:01"],"heard":[{{"rack":"fd00:1122:3344:100::/56","switches":["02:00:00:00:00:01"]}}]}}}}"#
             ),
         );
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rackweave_routing::rack::{Member, Reply, Request, Table};
 use rackweave_trust::{Assignment, SecretKey, open};
 use rackweave_types::{RackPrefix, Role};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::call::Line;
 use super::kept::{Kept, KeptError};
@@ -44,7 +44,9 @@ impl<L> Clone for Rack<L> {
 #[derive(Debug)]
 struct Inner<L> {
     own: Member,
-    line: Line,
+    port: u16,
+    /// Changes when the node gets its next key.
+    trust: watch::Sender<Trust>,
     local: L,
     kept: Mutex<Kept>,
     /// Held by who has a table chosen: attempts of one node do not beat each other.
@@ -57,10 +59,8 @@ impl<L: Local> Rack<L> {
         let kept = Kept::read(&settings.state_dir)?;
         Ok(Self(Arc::new(Inner {
             own: settings.own,
-            line: Line {
-                trust: settings.trust,
-                port: settings.port,
-            },
+            port: settings.port,
+            trust: watch::Sender::new(settings.trust),
             local,
             kept: Mutex::new(kept),
             proposing: Mutex::new(()),
@@ -82,15 +82,24 @@ impl<L: Local> Rack<L> {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.0.line.port
+        self.0.port
     }
 
-    pub(crate) fn trust(&self) -> &Trust {
-        &self.0.line.trust
+    pub(crate) fn trust(&self) -> Trust {
+        self.0.trust.borrow().clone()
     }
 
-    pub(crate) fn line(&self) -> &Line {
-        &self.0.line
+    /// Goes over to other keys.
+    pub(crate) fn rotate(&self, trust: Trust) {
+        self.0.trust.send_replace(trust);
+    }
+
+    /// How this node calls others.
+    pub(crate) fn line(&self) -> Line {
+        Line {
+            trust: self.trust(),
+            port: self.0.port,
+        }
     }
 
     pub(crate) fn local(&self) -> &L {
@@ -132,6 +141,7 @@ impl<L: Local> Rack<L> {
         let keeps = table.filter(|table| table.keepers.contains(&around.own.identity));
         Ok(WhoIs {
             keeps: keeps.map(|table| table.rack),
+            keepers: table.map(Table::keepers).unwrap_or_default(),
             member: around.own,
             prefix: around.prefix,
             heard: around.heard,
@@ -159,8 +169,7 @@ impl<L: Local> Rack<L> {
     /// Refuses a table that contradicts itself, or in signed mode was not made with the rack's key.
     fn check(&self, table: &Table) -> Result<(), String> {
         table.check().map_err(|error| error.to_string())?;
-        let rack = self.trust().rack().map_err(|error| error.to_string())?;
-        if let Some((rack, key)) = rack {
+        if let Some((rack, key)) = self.trust().rack() {
             for given in &table.assignments {
                 let verified = given.verify(rack, &key);
                 verified.map_err(|error| error.to_string())?;
@@ -185,8 +194,7 @@ impl<L: Local> Rack<L> {
 
     /// Refuses another key than that of this node's rack.
     pub(crate) fn is_rack_key(&self, key: &SecretKey) -> Result<(), String> {
-        let rack = self.trust().rack().map_err(|error| error.to_string())?;
-        match rack {
+        match self.trust().rack() {
             Some((_, own)) if own != key.public() => Err(format!(
                 "the key is not that of {}'s rack: {} instead of {own}",
                 self.own().identity,

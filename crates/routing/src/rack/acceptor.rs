@@ -133,7 +133,7 @@ impl Acceptor {
             Some(table) if version <= known => Some(Reply::Chosen {
                 table: table.clone(),
             }),
-            _ if version == known + 1 => None,
+            _ if known.checked_add(1) == Some(version) => None,
             _ => Some(Reply::Behind { version: known }),
         }
     }

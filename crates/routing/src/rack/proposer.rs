@@ -91,7 +91,7 @@ impl Proposer {
             Reply::Chosen { table } if table.version >= self.wish.version => {
                 self.end(Step::Chosen(table))
             }
-            Reply::Behind { version } if version + 1 < self.wish.version => self
+            Reply::Behind { version } if version.saturating_add(1) < self.wish.version => self
                 .asked()
                 .map_or(Step::Wait, |request| Step::Teach(from, request)),
             // Of another attempt, or late.
