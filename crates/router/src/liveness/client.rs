@@ -69,6 +69,7 @@ impl Client {
             known: BTreeMap::new(),
             told: BTreeMap::new(),
             child: None,
+            stopping: None,
             last_id: 0,
             sweep: Some(Instant::now() + SWEEP),
         };
@@ -97,8 +98,8 @@ impl Client {
     pub async fn stop(&self) {
         let (sender, receiver) = oneshot::channel();
         self.ask(Ask::Stop(sender)).await;
-        // Where the other end is gone, so is the conversation.
-        let _gone = receiver.await;
+        // The answer is that nobody is left who could give one.
+        let _ended = receiver.await;
     }
 
     async fn ask(&self, ask: Ask) {
@@ -121,6 +122,8 @@ struct End {
     /// What the machine was told last: whether it is up, and what was measured.
     told: BTreeMap<Target, (bool, Option<Estimate>)>,
     child: Option<Child>,
+    /// Who waits for the process to be told to end.
+    stopping: Option<oneshot::Sender<()>>,
     last_id: u64,
     sweep: Option<Instant>,
 }
@@ -140,6 +143,7 @@ impl End {
             if let Over::Router = self.converse(stream).await {
                 return;
             }
+            self.stopping = None;
             self.known.clear();
         }
     }
@@ -165,6 +169,8 @@ impl End {
             tokio::select! {
                 ask = self.asks.recv() => {
                     let _nobody_to_tell = self.handle(ask.ok_or(Over::Router)?);
+                    // There is none that would have to end.
+                    self.stopping = None;
                 }
                 () = sleep(RETRY), if !self.wanted.is_empty() => {}
             }
@@ -266,7 +272,7 @@ impl End {
             Ask::Stop(to) => {
                 self.wanted.clear();
                 self.told.clear();
-                let _gone = to.send(());
+                self.stopping = Some(to);
                 Some(message::Request::Stop {})
             }
         }

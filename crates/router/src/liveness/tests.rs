@@ -14,16 +14,18 @@ use tempfile::TempDir;
 
 use super::message::{Reply, Request, SERVICE, SOCKET, SessionStatus, Target, Watch};
 use super::process;
-use crate::testing::{cable, ip, namespace, say};
+use crate::testing::{cable, link, namespace, say};
+
+mod frr;
 
 const DEADLINE: Duration = Duration::from_secs(20);
-const ADDRESSES: [&str; 2] = ["fe80::aa", "fe80::bb"];
 const PORT: u16 = 6091;
 
 /// A process in a namespace, and its one neighbour.
 struct Node {
     netns: Netns,
     dir: TempDir,
+    own: Ipv6Addr,
     neighbor: Target,
 }
 
@@ -110,29 +112,27 @@ fn news(
     }
 }
 
-fn nodes(test: &str) -> Option<[Node; 2]> {
+/// Two hosts with a cable.
+fn nodes_of(test: &str) -> Option<[Node; 2]> {
     let nets = [namespace(test)?, namespace(test)?];
     cable((&nets[0], "e0"), (&nets[1], "e0"));
-    let nodes = nets
-        .into_iter()
-        .zip(ADDRESSES)
-        .zip([ADDRESSES[1], ADDRESSES[0]]);
-    let nodes = nodes.map(|((netns, own), other)| {
-        ip(&netns, &format!("addr add {own}/64 dev e0 nodad"));
-        let peer: Ipv6Addr = other.parse().unwrap();
-        let (_, line) = say(&netns, "ip -o link show dev e0");
-        let link = line.split(':').next().unwrap().parse().unwrap();
-        let neighbor = Target { link, peer };
-        let dir = tempfile::tempdir().unwrap();
-        Node {
-            netns,
-            dir,
-            neighbor,
-        }
+    let ends = nets.each_ref().map(|netns| link(netns, "e0"));
+    let others = [ends[1].1, ends[0].1];
+    let nodes = nets.into_iter().zip(ends).zip(others);
+    let nodes = nodes.map(|((netns, (link, own)), peer)| Node {
+        netns,
+        dir: tempfile::tempdir().unwrap(),
+        own,
+        neighbor: Target { link, peer },
     });
-    let nodes: Vec<Node> = nodes.collect();
+    nodes.collect::<Vec<Node>>().try_into().ok()
+}
+
+/// Both, with a process each.
+fn nodes(test: &str) -> Option<[Node; 2]> {
+    let nodes = nodes_of(test)?;
     nodes.iter().for_each(Node::start);
-    nodes.try_into().ok()
+    Some(nodes)
 }
 
 #[test]
@@ -202,9 +202,10 @@ fn what_is_wrong_is_said() {
     });
     let refused = nodes[0].connect().ask::<_, Reply>(&watch).unwrap_err();
     let expected = format!(
-        "cannot watch fe80::bb on link {link}: no socket for beacons: cannot bind [::]:{PORT} on link {link}: \
+        "cannot watch {peer} on link {link}: no socket for beacons: cannot bind [::]:{PORT} on link {link}: \
          `ss -ulnp` says who has it",
-        link = target.link
+        link = target.link,
+        peer = target.peer
     );
     let text = refused.to_string();
     assert!(text.starts_with(&expected), "{text}");
