@@ -45,7 +45,7 @@ pub use node::{Link, Node, NodeRequest, OriginatedPrefix, Status, StatusRequest}
 pub use rack::{RackInitRequest, RackNode, RackShowRequest, RackTable};
 pub use routes::{
     ExplainRequest, Explanation, Path, Paths, PathsRequest, RefusedAnnouncement, Route, Routes,
-    RoutesRequest, Way,
+    RoutesRequest, VerifiedPath, Way,
 };
 
 /// The service of the router's socket, as its hello names it.

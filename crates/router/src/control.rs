@@ -9,8 +9,8 @@ use ipnet::Ipv6Net;
 use rackweave_api::local::{ApiError, Code};
 use rackweave_api::router::{
     Event, Events, EventsRequest, LldpNeighbors, Node, OriginScope, OriginateRequest, Originated,
-    Origination, Request, SERVICE, Status, StopRequest, Stopped, UseRequest, Used, WithdrawRequest,
-    Withdrawn,
+    Origination, Paths, Request, SERVICE, Status, StopRequest, Stopped, UseRequest, Used,
+    WithdrawRequest, Withdrawn,
 };
 use rackweave_daemon::conversation::{Client, ClientGone, End, Outbox, Service};
 use rackweave_linux::clock;
@@ -20,6 +20,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::originate::RequestId;
 use crate::rack::{Here, Rack};
+use crate::verify::verified;
 use crate::view::{self, count, millis};
 use crate::world::{Info, World};
 
@@ -113,7 +114,13 @@ impl Service for Context {
                 outbox.send(asked.await?, false).await
             }
             Request::Paths(request) => {
-                let asked = self.ask(move |world| view::paths(&world.fabric, request.prefix));
+                let asked = self.ask(move |world| {
+                    let results = world.verifying.results();
+                    Paths {
+                        verified: verified(results, request.prefix),
+                        ..view::paths(&world.fabric, request.prefix)
+                    }
+                });
                 outbox.send(asked.await?, false).await
             }
             Request::Explain(request) => {
@@ -270,6 +277,7 @@ impl Context {
                 destinations,
             } = request;
             world.uses.tell(&asker, destinations, clock::now());
+            world.aim();
             Used {
                 destinations: count(world.uses.all().len()),
             }

@@ -24,6 +24,7 @@ pub mod record;
 mod renew;
 pub mod run;
 mod uses;
+pub mod verify;
 mod view;
 pub mod who;
 mod world;

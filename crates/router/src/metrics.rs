@@ -10,6 +10,7 @@ use rackweave_linux::clock;
 
 use crate::control::Context;
 use crate::filter::Drops;
+use crate::verify;
 use crate::view::{self, word};
 use crate::world::World;
 
@@ -45,6 +46,7 @@ pub(crate) fn families(world: &World) -> Vec<Family> {
         &view::neighbors(&world.fabric, clock::now()).neighbors,
     ));
     families.extend(passed(world));
+    families.extend(verify::families(&world.verifying.results()));
     families
 }
 

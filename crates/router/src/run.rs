@@ -33,6 +33,7 @@ use crate::rack;
 use crate::record::Recorder;
 use crate::renew;
 use crate::uses::Uses;
+use crate::verify::Verifying;
 use crate::who::Who;
 use crate::world::{Info, World, now};
 
@@ -93,6 +94,7 @@ async fn live(config: &Config, info: Arc<Info>, record: Option<PathBuf>) -> anyh
         history: History::open(&config.run_dir),
         originations: Originations::default(),
         uses: Uses::default(),
+        verifying: Verifying::start(config.ports.verify),
         counts: Counts::default(),
         links: Default::default(),
         recorder: recorder.transpose()?,

@@ -102,6 +102,7 @@ pub(crate) fn paths(fabric: &Fabric, of: Option<Ipv6Net>) -> Paths {
     }
     Paths {
         paths: views.into_iter().map(path).collect(),
+        verified: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::history::History;
 use crate::originate::Originations;
 use crate::record::Recorder;
 use crate::uses::Uses;
+use crate::verify::Verifying;
 use crate::view::{millis, word};
 use crate::who::{Who, keep_assignment};
 
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) history: History,
     pub(crate) originations: Originations,
     pub(crate) uses: Uses,
+    pub(crate) verifying: Verifying,
     pub(crate) counts: Counts,
     pub(crate) links: BTreeMap<LinkId, LinkState>,
     pub(crate) recorder: Option<Recorder>,
@@ -68,7 +70,9 @@ impl World {
     /// Everything that is over by now, and the machine's own timers.
     pub(crate) fn tick(&mut self) {
         let now = clock::now();
-        self.uses.expire(now);
+        if self.uses.expire(now) || self.verifying.deadline().is_some_and(|due| due <= now) {
+            self.aim();
+        }
         for input in self.originations.expire(now) {
             self.handle(input);
         }
@@ -81,8 +85,14 @@ impl World {
             self.fabric.deadline(),
             self.originations.deadline(),
             self.uses.deadline(),
+            self.verifying.deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// Has the destinations in use verified.
+    pub(crate) fn aim(&mut self) {
+        self.verifying.aim(clock::now(), &self.fabric, &self.uses);
     }
 
     /// Tells people that something happened.

@@ -17,21 +17,29 @@
 //!
 //! **Loss** in both directions: gaps in the other side's numbers, and what the other side says that it received of ours.
 //!
+//! **Paths** are only verified: [`Paths`] asks destinations in use from several source ports, which the kernel's hash
+//! sends on several paths ([`question`] on the wire), and compares the round trip with the sum of what was announced.
+//!
 //! **What is reported** (`estimate`): the median of the newest 17 round trips, once 14 of them are above or below what
 //! was reported by more than a fifth and 250 µs. Loss: of the newest 64 beacons when three or more are lost and it is much
 //! more than was reported, of the newest 256 when it is somewhat more, and again when it has fallen to less than half.
 
 pub mod message;
+pub mod question;
 
 mod beacons;
 mod estimate;
 mod losses;
+mod paths;
 
 pub use beacons::{Beacons, Outgoing};
 pub use estimate::Estimate;
+pub use paths::{Aim, Asked, PathCounts, Paths, Verified};
 
 /// Where beacons go, unless configured otherwise.
 pub const PORT: u16 = 6091;
+/// Where questions go, unless configured otherwise.
+pub const PATHS_PORT: u16 = 6092;
 
 /// When the kernel saw a datagram: nanoseconds of a clock of this machine. Only differences mean anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -67,6 +67,30 @@ pub struct PathsRequest {
 pub struct Paths {
     /// The paths.
     pub paths: Vec<Path>,
+    /// What end-to-end probes to destinations in use found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verified: Vec<VerifiedPath>,
+}
+
+/// What end-to-end probes to a destination found, from one source port: such a port takes always the same path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedPath {
+    /// The destination.
+    pub to: Ipv6Addr,
+    /// Which of the router's source ports.
+    pub source: u64,
+    /// The round trip in nanoseconds; none where nothing was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ns: Option<u32>,
+    /// The announced cost of a way in use that is nearest to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_ns: Option<u32>,
+    /// Whether the two are more than a millisecond and a quarter apart.
+    #[serde(default)]
+    pub differs: bool,
+    /// Probes lost of the newest eight.
+    #[serde(default)]
+    pub lost: u32,
 }
 
 /// A prefix from one origin through one neighbour.

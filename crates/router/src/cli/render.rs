@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use rackweave_api::router::{
     Event, Events, Explanation, LldpNeighbors, Neighbor, Neighbors, Path, Paths, Route, Routes,
-    Sleds, Status, Way,
+    Sleds, Status, VerifiedPath, Way,
 };
 use rackweave_daemon::table::{Table, duration};
 
@@ -215,7 +215,40 @@ pub(super) fn paths(all: &Paths, bold: bool) -> String {
     for one in &all.paths {
         table.row(path(one));
     }
-    table.render(bold)
+    let mut text = table.render(bold);
+    if !all.verified.is_empty() {
+        let mut table = Table::new(&[
+            "VERIFIED",
+            ">SOURCE",
+            ">RTT",
+            ">ANNOUNCED",
+            ">LOST",
+            "RESULT",
+        ]);
+        for one in &all.verified {
+            table.row(verified(one));
+        }
+        text.push('\n');
+        text.push_str(&table.render(bold));
+    }
+    text
+}
+
+fn verified(one: &VerifiedPath) -> Vec<String> {
+    let time = |ns: Option<u32>| ns.map_or_else(|| "-".to_owned(), micros);
+    let result = match (one.rtt_ns, one.differs) {
+        (None, _) => "no answer",
+        (Some(_), true) => "not as announced",
+        (Some(_), false) => "as announced",
+    };
+    vec![
+        one.to.to_string(),
+        one.source.to_string(),
+        time(one.rtt_ns),
+        time(one.announced_ns),
+        format!("{} of 8", one.lost),
+        result.to_owned(),
+    ]
 }
 
 fn path(one: &Path) -> Vec<String> {
