@@ -87,7 +87,7 @@ pub fn kill(place: &Place, node: &str, all: bool) -> Result<(), StepError> {
 pub fn start(place: &Place, node: &str) -> Result<(), StepError> {
     let _held = state::hold(place)?;
     let state = State::read(place)?;
-    router::start(place, known(&state, node)?)
+    router::start(place, known(&state, node)?).map(drop)
 }
 
 fn known<'a>(state: &'a State, node: &str) -> Result<&'a crate::topology::Node, StepError> {

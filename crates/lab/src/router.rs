@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rackweave_linux::netlink::Netlink;
@@ -69,7 +70,7 @@ pub(crate) fn configure(place: &Place, state: &State, node: &Node) -> Result<(),
 ///
 /// # Errors
 /// Where it cannot be started, or one runs already.
-pub(crate) fn start(place: &Place, node: &Node) -> Result<(), StepError> {
+pub(crate) fn start(place: &Place, node: &Node) -> Result<Started, StepError> {
     let log = place.log(&node.name);
     let step = || StepError::new(format!("cannot start the router of {}", node.name));
     if let Some(pid) = pid(place, node) {
@@ -99,10 +100,41 @@ pub(crate) fn start(place: &Place, node: &Node) -> Result<(), StepError> {
                 .spawn()
         })
         .map_err(|error| step().because(&error))?;
-    let started: io::Result<_> = spawned;
-    started
-        .map(drop)
-        .map_err(|error| step().because(&error).log(&log))
+    let child: io::Result<Child> = spawned;
+    let child = child.map_err(|error| step().because(&error).log(&log))?;
+    Ok(Started {
+        node: node.name.clone(),
+        child,
+        log,
+    })
+}
+
+/// A router that was started. It runs on when this value goes.
+#[derive(Debug)]
+pub(crate) struct Started {
+    node: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Started {
+    /// That it has ended, where it has.
+    pub(crate) fn ended(&mut self) -> Option<StepError> {
+        let status = self.child.try_wait().ok()??;
+        let what = format!("the router of {} has ended ({status})", self.node);
+        Some(
+            StepError::new(what)
+                .cause(last_words(&self.log))
+                .log(&self.log),
+        )
+    }
+}
+
+/// The last line of a log.
+fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    last.unwrap_or("it said nothing").trim().to_owned()
 }
 
 /// Ends the router of a node without asking, and waits until it has ended. What else runs in the node goes on.

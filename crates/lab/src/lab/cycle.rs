@@ -50,10 +50,11 @@ pub fn cycle(place: &Place, interrupt: &Interrupt) -> Result<Cycle, StepError> {
     }
     let mut reach = Reach::new(sleds, |_, _| true).map_err(|error| no_sockets(&error))?;
     let start = now();
+    let mut started = Vec::new();
     for node in &topology.nodes {
-        router::start(place, node)?;
+        started.push(router::start(place, node)?);
     }
-    reach_all(&mut reach, interrupt, |_| {});
+    reach_all(&mut reach, &mut started, interrupt, |_| {})?;
     if reach.reached() < reach.all() {
         return Err(unreached(place, "sleds", &reach));
     }

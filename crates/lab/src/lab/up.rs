@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::place::Place;
 use crate::rack;
 use crate::reach::{AGAIN, Reach};
-use crate::router;
+use crate::router::{self, Started};
 use crate::spaces;
 use crate::state::{self, State};
 use crate::step::StepError;
@@ -81,6 +81,7 @@ pub fn up(
         interrupt,
         tell,
         start: now(),
+        started: Vec::new(),
     };
     let state = State::new(plan.topology, plan.signed);
     state.write(place)?;
@@ -102,6 +103,7 @@ struct Steps<'a> {
     interrupt: &'a Interrupt,
     tell: &'a mut dyn FnMut(Line<'_>),
     start: Instant,
+    started: Vec<Started>,
 }
 
 impl Steps<'_> {
@@ -127,7 +129,7 @@ impl Steps<'_> {
             router::configure(place, state, node)?;
         }
         for node in &running {
-            router::start(place, node)?;
+            self.started.push(router::start(place, node)?);
         }
         self.done("routers", &format!("{} started", running.len()));
         self.bootstrap(state, &running)?;
@@ -186,10 +188,11 @@ impl Steps<'_> {
     }
 
     fn wait(&mut self, step: &str, mut reach: Reach) -> Result<(), StepError> {
-        reach_all(&mut reach, self.interrupt, |reach| {
+        let (started, interrupt) = (&mut self.started, self.interrupt);
+        reach_all(&mut reach, started, interrupt, |reach| {
             let far = format!("{step:<11}{} of {} pairs", reach.reached(), reach.all());
             (self.tell)(Line::Going(&far));
-        });
+        })?;
         if reach.reached() == reach.all() {
             self.done(step, &format!("{} pairs reach each other", reach.all()));
         } else if !self.interrupt.came() {
@@ -205,17 +208,29 @@ impl Steps<'_> {
 }
 
 /// Waits until all pairs were reached, for a while; `look` is shown each round.
-pub(super) fn reach_all(reach: &mut Reach, interrupt: &Interrupt, mut look: impl FnMut(&Reach)) {
+///
+/// # Errors
+/// Where a router ends meanwhile.
+pub(super) fn reach_all(
+    reach: &mut Reach,
+    started: &mut [Started],
+    interrupt: &Interrupt,
+    mut look: impl FnMut(&Reach),
+) -> Result<(), StepError> {
     let mut asked = None;
-    clock::wait(PATIENCE, || {
+    let found = clock::wait(PATIENCE, || {
         if asked.is_none_or(|asked| now().since(asked) >= AGAIN) {
             asked = Some(now());
             reach.ask();
             look(reach);
+            if let Some(ended) = started.iter_mut().find_map(Started::ended) {
+                return Some(Err(ended));
+            }
         }
         reach.listen();
-        (reach.reached() == reach.all() || interrupt.came()).then_some(())
+        (reach.reached() == reach.all() || interrupt.came()).then_some(Ok(()))
     });
+    found.unwrap_or(Ok(()))
 }
 
 /// Who does not reach whom.
