@@ -85,6 +85,16 @@ impl Fabric {
         self.lab(&[&["exec", node, "--", &program], words].concat())
     }
 
+    /// Runs `rackweave …` in the namespace of a node, where `/run/rackweave` is that of the machine.
+    ///
+    /// # Errors
+    /// What the program says.
+    pub fn exec_outside(&self, node: &str, words: &[&str]) -> Result<String> {
+        let program = self.program.display().to_string();
+        self.node(node)?
+            .must(&[&[program.as_str()], words].concat())
+    }
+
     /// Asks the router of a node, and gives its reply.
     ///
     /// # Errors

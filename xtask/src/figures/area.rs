@@ -10,7 +10,7 @@ use super::{QUICK_KILLED, QUICK_TOLD_SECONDS};
 use crate::child::{self, Ending, Interrupt};
 use crate::workspace;
 
-const AREAS: [Area; 2] = [
+const AREAS: [Area; 3] = [
     Area {
         name: "engine",
         about: "The packet engine, with the VPC network on top of it",
@@ -24,6 +24,16 @@ const AREAS: [Area; 2] = [
         built: &[
             ("rackweave", "rackweave"),
             ("rackweave-bench", "bench-load"),
+        ],
+    },
+    Area {
+        name: "fabric",
+        about: "The routed underlay of two racks in network namespaces, and of many in virtual time; needs root",
+        program: Program::Binary("fabric-figures"),
+        built: &[
+            ("rackweave-rig", "fabric-figures"),
+            ("rackweave", "rackweave"),
+            ("rackweave-sim", "rackweave-sim"),
         ],
     },
 ];

@@ -1,6 +1,7 @@
 //! A node of a lab.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use super::in_space;
 use crate::namespace::enter;
+use crate::process::must;
 
 /// A node of a lab, as it was when it was looked at.
 #[derive(Clone, Debug)]
@@ -94,21 +96,37 @@ impl Node {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// The link by which a datagram to `to` with these ports leaves it.
+    /// The links by which datagrams from its own address to `to` leave it, one for each port that they come from.
     ///
     /// # Errors
     /// Where there is no route.
-    pub fn way(&self, to: Ipv6Addr, ports: (u16, u16)) -> Result<String> {
-        let (to, source, target) = (to.to_string(), ports.0.to_string(), ports.1.to_string());
-        let text = self.must(&[
-            "ip", "-6", "-j", "route", "get", &to, "ipproto", "udp", "sport", &source, "dport",
-            &target,
-        ])?;
-        let found: Value = serde_json::from_str(&text)?;
-        let link = found[0]["dev"].as_str();
-        Ok(link
-            .with_context(|| format!("no way to {to}: {text}"))?
-            .into())
+    pub fn ways(&self, to: Ipv6Addr, from_ports: Range<u16>, to_port: u16) -> Result<Vec<String>> {
+        let own = self.own()?;
+        let lines: Vec<String> = from_ports
+            .map(|port| {
+                format!("route get {to} from {own} ipproto udp sport {port} dport {to_port}")
+            })
+            .collect();
+        let lines = lines.join("\n") + "\n";
+        let words = [
+            "ip",
+            "netns",
+            "exec",
+            &self.namespace,
+            "ip",
+            "-6",
+            "-o",
+            "-batch",
+            "-",
+        ];
+        let text = must(&words, &lines)?;
+        let link = |line: &str| -> Result<String> {
+            let (_, rest) = line
+                .split_once(" dev ")
+                .with_context(|| format!("no way to {to}: {line}"))?;
+            Ok(rest.split(' ').next().unwrap_or_default().to_owned())
+        };
+        text.lines().map(link).collect()
     }
 
     /// The octets that have left a link of it.

@@ -3,14 +3,14 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Node;
-use crate::clock::{now, pause};
+use crate::clock::{now, pause, wait_until};
 
 /// How often a datagram is sent.
 const EVERY: Duration = Duration::from_millis(1);
@@ -24,6 +24,7 @@ pub struct Probe {
     sender: JoinHandle<Vec<Instant>>,
     receiver: JoinHandle<Vec<u64>>,
     ended: Arc<AtomicBool>,
+    arrived: Arc<AtomicU64>,
 }
 
 /// What a probe saw.
@@ -48,20 +49,33 @@ impl Probe {
         let sending = from.enter(open((source, ports.0).into()))??;
         let receiving = to.enter(open((target, ports.1).into()))??;
         receiving.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let arrived = Arc::new(AtomicU64::new(0));
         let [stop, ended] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let sender = {
             let (stop, to) = (Arc::clone(&stop), SocketAddr::from((target, ports.1)));
             thread::spawn(move || send(&sending, to, &stop))
         };
         let receiver = {
-            let ended = Arc::clone(&ended);
-            thread::spawn(move || receive(&receiving, &ended))
+            let (ended, arrived) = (Arc::clone(&ended), Arc::clone(&arrived));
+            thread::spawn(move || receive(&receiving, &ended, &arrived))
         };
         Ok(Self {
             stop,
             sender,
             receiver,
             ended,
+            arrived,
+        })
+    }
+
+    /// Waits until so many more have arrived.
+    ///
+    /// # Errors
+    /// Where they do not.
+    pub fn wait_for(&self, more: u64, within: Duration) -> Result<()> {
+        let goal = self.arrived.load(Ordering::Relaxed) + more;
+        wait_until(within, &format!("{more} more datagrams arrive"), || {
+            Ok(self.arrived.load(Ordering::Relaxed) >= goal)
         })
     }
 
@@ -94,12 +108,15 @@ fn send(socket: &UdpSocket, to: SocketAddr, stop: &AtomicBool) -> Vec<Instant> {
     sent
 }
 
-fn receive(socket: &UdpSocket, ended: &AtomicBool) -> Vec<u64> {
+fn receive(socket: &UdpSocket, ended: &AtomicBool, count: &AtomicU64) -> Vec<u64> {
     let mut arrived = Vec::new();
     let mut buffer = [0; 8];
     while !ended.load(Ordering::Relaxed) {
         match socket.recv(&mut buffer) {
-            Ok(8) => arrived.push(u64::from_be_bytes(buffer)),
+            Ok(8) => {
+                arrived.push(u64::from_be_bytes(buffer));
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // Nothing else is an error of a socket that only receives.
