@@ -29,6 +29,7 @@ mod peering;
 mod restart;
 mod select;
 mod settings;
+mod shun;
 pub mod view;
 mod weights;
 
@@ -58,6 +59,7 @@ use log::Rerouted;
 use neighbor::Neighbors;
 use originate::Originated;
 use restart::Restart;
+use shun::Shunned;
 use weights::Weights;
 
 /// Good news waits so long for more of it.
@@ -82,6 +84,7 @@ pub struct Fabric {
     weights: Weights,
     outboxes: BTreeMap<Class, Outbox>,
     filters: Filters,
+    shunned: Shunned,
     restart: Restart,
     rerouted: Rerouted,
     /// Prefixes whose ways are to be selected anew.
@@ -129,6 +132,7 @@ impl Fabric {
             weights: Weights::default(),
             outboxes: BTreeMap::new(),
             filters: Filters::default(),
+            shunned: Shunned::default(),
             restart: Restart::default(),
             rerouted: Rerouted::new(),
             touched: BTreeSet::new(),
@@ -180,6 +184,7 @@ impl Fabric {
         let outboxes = self.outboxes.values().filter_map(Outbox::deadline);
         let others = [
             self.weights.deadline(),
+            self.shunned.deadline(),
             self.select_at,
             self.tell_at,
             self.restart.deadline(),
@@ -232,6 +237,7 @@ impl Fabric {
                 self.tell_at = Some(now);
             }
         }
+        self.on_shunned_time();
         self.on_stale();
         self.on_restart_time();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);

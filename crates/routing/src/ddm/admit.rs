@@ -106,9 +106,8 @@ fn well_formed(peer: &Peer, said: &Announcement) -> Result<(), Refusal> {
     if said.path.last() != Some(&peer.id) {
         return Err(Refusal::Malformed("its path does not end with who sent it"));
     }
-    let mut seen: Vec<NodeId> = said.path.clone();
-    seen.sort_unstable();
-    if seen.windows(2).any(|pair| pair[0] == pair[1]) {
+    let repeats = |(at, node)| said.path[..at].contains(node);
+    if said.path.iter().enumerate().any(repeats) {
         return Err(Refusal::Malformed("its path passes a node twice"));
     }
     if (said.scope == Scope::Summary) != said.members.is_some() {

@@ -27,10 +27,12 @@ impl Fabric {
             // Whom this switch reaches itself is part of the rack's summary.
             self.retold.extend(self.own_rack());
         }
+        let is_own_rack = is_switch && self.own_rack() == Some(prefix);
+        let counted = is_own_rack.then(|| Arc::new(self.counted()));
         let mut outboxes = std::mem::take(&mut self.outboxes);
         let mut news = News::None;
         for (class, outbox) in &mut outboxes {
-            let wanted = self.wanted(class, prefix, outbox);
+            let wanted = self.wanted(class, prefix, outbox, counted.as_ref());
             let gone: Vec<RouteKey> = outbox
                 .keys_of(prefix)
                 .filter(|key| !wanted.contains_key(key))
@@ -69,13 +71,19 @@ impl Fabric {
         }
     }
 
-    fn wanted(&self, class: &Class, prefix: Ipv6Net, outbox: &Outbox) -> BTreeMap<RouteKey, Said> {
+    fn wanted(
+        &self,
+        class: &Class,
+        prefix: Ipv6Net,
+        outbox: &Outbox,
+        counted: Option<&Arc<Members>>,
+    ) -> BTreeMap<RouteKey, Said> {
         let end = self.end();
         let mut wanted = BTreeMap::new();
         let key = |origin| RouteKey { prefix, origin };
         let id = self.own.id;
         if self.is_announced(prefix) && exports(&end, class, prefix, true) {
-            let members = (self.own_rack() == Some(prefix)).then(|| Arc::new(self.direct()));
+            let members = counted.cloned();
             let said = Said {
                 path: Box::new([id]),
                 cost: Cost(0),
@@ -160,7 +168,7 @@ impl Fabric {
     }
 
     /// The numbers of the rack's nodes that this switch reaches itself, its own among them.
-    fn direct(&self) -> Members {
+    pub(super) fn direct(&self) -> Members {
         let mut members = Members::default();
         if let Some(own) = &self.own.assignment {
             members.insert(own.prefix.node());

@@ -4,7 +4,7 @@
 //! as the first is there, and both are named. Two racks of one number show themselves by that: each has its switches, and
 //! both name the same numbers as their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv6Net;
 
@@ -19,6 +19,8 @@ use crate::ddm::policy::scope_of;
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     holders: BTreeMap<Ipv6Net, NodeId>,
+    /// Prefixes of which somebody claims what another one holds: there are none as a rule.
+    contested: BTreeSet<Ipv6Net>,
 }
 
 impl Fabric {
@@ -32,7 +34,10 @@ impl Fabric {
                     self.claims.holders.insert(claimed, origin);
                 }
                 Some(holder) if holder == origin => {}
-                Some(holder) => self.conflict(index, prefix, claimed, (holder, origin)),
+                Some(holder) => {
+                    self.claims.contested.insert(prefix);
+                    self.conflict(index, prefix, claimed, (holder, origin));
+                }
             }
         }
     }
@@ -95,10 +100,21 @@ impl Fabric {
                 self.claims.holders.remove(&claimed);
             }
         }
+        let is_contested = |fabric: &Self| {
+            let mut candidates = fabric.learned.of(prefix).iter();
+            candidates.any(|candidate| !fabric.holds_all(prefix, candidate))
+        };
+        if self.claims.contested.contains(&prefix) && !is_contested(self) {
+            self.claims.contested.remove(&prefix);
+        }
     }
 
     /// Whether the candidate's origin came first with all that it claims.
     pub(super) fn is_first(&self, prefix: Ipv6Net, candidate: &Candidate) -> bool {
+        !self.claims.contested.contains(&prefix) || self.holds_all(prefix, candidate)
+    }
+
+    fn holds_all(&self, prefix: Ipv6Net, candidate: &Candidate) -> bool {
         let mut claimed = self.claimed_by(prefix, candidate);
         claimed.all(|net| {
             self.holder(net)

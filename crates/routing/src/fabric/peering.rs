@@ -241,6 +241,7 @@ impl Fabric {
         }
         let peer = address;
         self.out.push(Output::Watch { link, peer, key });
+        self.tell_unassigned(index);
         let name = self.neighbor_name(index);
         let how = if restarted { " after its restart" } else { "" };
         self.event(
@@ -261,9 +262,20 @@ impl Fabric {
         let (link, peer) = (neighbor.link, neighbor.address);
         self.out.push(Output::Watch { link, peer, key });
         if !is_same {
+            self.tell_unassigned(index);
             self.classify(index);
             self.reconsider(index);
             self.refresh_filter(link);
+        }
+    }
+
+    /// Tells of an assignment that a neighbour shows and that gives it nothing.
+    fn tell_unassigned(&mut self, index: NeighborIndex) {
+        let peer = self.neighbors.get(index).and_then(|n| n.peer.as_ref());
+        if let Some(why) = peer.and_then(|peer| peer.unassigned.clone()) {
+            let name = self.neighbor_name(index);
+            let what = format!("refused the assignment that {name} shows: {why}");
+            self.event(EventKind::Refused, what);
         }
     }
 
@@ -287,18 +299,14 @@ impl Fabric {
             return;
         }
         let is_known = self.outboxes.contains_key(&class);
-        let cursor = std::mem::take(&mut neighbor.cursor);
-        let news = self.outboxes.entry(class).or_default();
-        let mut gone = Vec::new();
-        if let Some(before) = before.filter(|_| cursor.synced) {
-            neighbor.cursor = Cursor::default();
-            let keys: std::collections::BTreeSet<RouteKey> = news.keys().collect();
-            if let Some(outbox) = self.outboxes.get(&before) {
-                gone = outbox.keys().filter(|key| !keys.contains(key)).collect();
-            }
-        }
-        if neighbor.is_up() {
-            for key in gone {
+        self.outboxes.entry(class).or_default();
+        neighbor.cursor = Cursor::default();
+        // What it was told as one of another class, and is not told any more.
+        if let (Some(before), true) = (before, neighbor.is_up())
+            && let (Some(before), Some(after)) =
+                (self.outboxes.get(&before), self.outboxes.get(&class))
+        {
+            for key in before.keys().filter(|key| after.said(*key).is_none()) {
                 neighbor.session.push(&Item::Withdraw(key));
             }
         }

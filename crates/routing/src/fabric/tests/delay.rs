@@ -111,3 +111,41 @@ fn costs_add_up_along_the_way_and_are_told_by_and_by() {
     // Each switch told its two sleds, and each of the other rack's: no storm.
     assert!(net.sent - sent < 100, "{} datagrams", net.sent - sent);
 }
+
+#[test]
+fn a_grey_last_link_is_left_by_other_racks_and_not_by_both_its_switches() {
+    let mut net = at_rest();
+    let far = prefix(2, 1).net();
+    assert_eq!(net.ways(2, far), None);
+    // Sled 4 of rack 2 has switches 6 (fd) and 7 (fe).
+    net.measure(4, 6, 100, 100_000);
+    net.run_ms(100);
+    assert_eq!(net.ways(2, far), Some(vec![(7, 1)]));
+    net.check().unwrap();
+    // Both are bad: one of them has to do.
+    net.measure(4, 7, 100, 100_000);
+    net.run_ms(1_000);
+    assert_eq!(net.ways(2, far), Some(vec![(7, 1)]));
+    let installs = net.nodes[2].installs;
+    net.run_ms(10_000);
+    assert_eq!(net.nodes[2].installs, installs, "they do not take turns");
+    net.measure(4, 6, 100, 0);
+    net.run_ms(1_000);
+    assert_eq!(net.ways(2, far), Some(vec![(6, 1)]));
+    net.check().unwrap();
+    // The one that is left loses the sled: the other one, bad as it may be, is told of at once.
+    net.cut(4, 6);
+    net.run_ms(20);
+    assert_eq!(net.ways(2, far), Some(vec![(7, 1)]));
+    net.check().unwrap();
+}
+
+#[test]
+fn two_last_links_that_turn_grey_at_once_are_not_both_left() {
+    let mut net = at_rest();
+    net.measure(4, 6, 100, 100_000);
+    net.measure(4, 7, 100, 100_000);
+    net.run_ms(2_000);
+    assert_eq!(net.ways(2, prefix(2, 1).net()), Some(vec![(7, 1)]));
+    net.check().unwrap();
+}
