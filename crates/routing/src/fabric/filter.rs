@@ -41,10 +41,11 @@ impl Fabric {
         }
     }
 
-    /// Closes what was left open while forwarding was kept.
+    /// Lets in what neighbours have said by now that they send, and closes what was left open while forwarding was kept.
     pub(super) fn close_filters(&mut self) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
+            self.refresh_filter(link);
             self.close_filter(link);
         }
     }
@@ -58,9 +59,10 @@ impl Fabric {
         }
     }
 
-    /// Lets in from the link what its neighbours may send.
+    /// Lets in from the link what its neighbours may send. While forwarding of a process before is kept, neighbours have
+    /// not said yet all that they send, and that process's filters hold.
     pub(super) fn refresh_filter(&mut self, link: LinkId) {
-        if self.own.role != Role::Switch {
+        if self.own.role != Role::Switch || self.restart.is_holding() {
             return;
         }
         let mut owners = Vec::new();

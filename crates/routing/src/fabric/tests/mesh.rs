@@ -132,12 +132,14 @@ fn restarts_lose_no_packet() {
             .iter()
             .map(|n| n.kernel.clone())
             .collect::<Vec<_>>();
+        let filters = net.nodes[node].filters.clone();
         net.kill(node);
         for ms in 0..400 {
             if ms == 100 {
                 net.start(node);
             }
             net.run_ms(1);
+            assert_eq!(net.nodes[node].filters, filters, "{node} lets in the same");
             net.check()
                 .unwrap_or_else(|why| panic!("{node}, {ms} ms after its end: {why}"));
         }
