@@ -14,7 +14,7 @@ fn no_switch_of_256_racks_has_too_many_ports() {
 /// As the seeds' summary of a switch's state: one entry for each rack, each site, each service and each own node.
 #[test]
 fn entries_of_a_switch_grow_with_racks_and_own_sleds_alone() {
-    for (racks, sleds) in [(3, 2), (3, 6), (18, 2)] {
+    for (racks, sleds) in [(3, 2), (3, 6), (17, 1)] {
         let shape = Shape {
             racks,
             sleds,
