@@ -9,6 +9,7 @@
 //! | [`campaign`] | many failures, one after the other |
 //! | [`plant`] | faults planted on purpose, to see that they are found |
 //! | [`scale`] | what a large fabric costs |
+//! | [`tape`] | what a node was told, to be told again |
 #![forbid(unsafe_code)]
 
 mod cable;
@@ -21,5 +22,6 @@ pub mod plant;
 pub mod queue;
 pub mod random;
 pub mod scale;
+pub mod tape;
 pub mod topology;
 pub mod world;

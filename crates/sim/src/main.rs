@@ -1,9 +1,12 @@
 //! `rackweave-sim`: whole racks in virtual time, from the command line.
 
+mod measure;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use measure::Measure;
 use rackweave_sim::campaign::campaign;
 use rackweave_sim::fault::{parts, singles_and_pairs};
 use rackweave_sim::scale::{self, Entries, Scale, Shape, Step};
@@ -22,6 +25,9 @@ struct Cli {
 enum Command {
     /// Every single and every pair of link and switch failures, in a full mesh of racks
     Failures(Failures),
+    /// What a router takes of memory, that was told this
+    #[command(hide = true)]
+    Measure(Measure),
     /// What a large fabric behind spines costs: entries of switches, time to converge, messages and memory of routers
     Scale(Large),
 }
@@ -62,6 +68,13 @@ fn main() -> ExitCode {
     let good = match Cli::parse().command {
         Command::Failures(args) => failures(&args),
         Command::Scale(args) => large(&args),
+        Command::Measure(args) => match args.run() {
+            Ok(octets) => {
+                say(&octets.to_string());
+                true
+            }
+            Err(error) => complain(&error),
+        },
     };
     if good {
         ExitCode::SUCCESS
@@ -104,15 +117,22 @@ fn large(args: &Large) -> bool {
         seed: args.seed,
     };
     let mut world = scale::world(shape);
-    let scale = scale::scale(&mut world, shape, |step| {
+    let (scale, tapes) = scale::scale(&mut world, shape, |step| {
         if !args.json {
             say(&describe(step));
         }
     });
+    let memory = match measure::memory(shape, &world.topology, &tapes) {
+        Ok(memory) => memory,
+        Err(error) => return complain(&error),
+    };
     if args.json {
-        print(&json!(scale));
+        print(&json!({ "scale": scale, "memory_octets": memory }));
     } else {
         say(&summary(&scale));
+        for (kind, octets) in memory {
+            say(&format!("memory of a {kind}'s router: {octets} octets"));
+        }
     }
     scale
         .steps
@@ -165,6 +185,15 @@ fn summary(scale: &Scale) -> String {
         ));
     }
     lines.join("\n")
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where this program complains"
+)]
+fn complain(error: &std::io::Error) -> bool {
+    eprintln!("rackweave-sim: cannot measure memory: {error}");
+    false
 }
 
 fn print(value: &serde_json::Value) {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::check::check_some;
 use crate::fault::{Fault, Manner, Part};
 use crate::node::{Counters, Node};
+use crate::tape::Tape;
 use crate::topology::{FABRIC_PORTS, NodeIx, NodeSpec, Topology};
 use crate::world::World;
 
@@ -102,12 +103,30 @@ pub struct Scale {
     pub routers: BTreeMap<String, Routers>,
 }
 
+/// Routers that stand for others of their kind where one is looked at, by what they are and their name.
+pub const SAMPLES: [(&str, &str); 4] = [
+    ("sled", "r2s1"),
+    ("switch", "r2fd"),
+    ("spine", "p0s0"),
+    ("core", "c0"),
+];
+
 /// What kinds of routers are looked at one by one.
 pub const ROLES: [Role; 3] = [Role::Sled, Role::Switch, Role::Spine];
 
 /// The racks in pods behind spines, with services on some nodes.
 #[must_use]
 pub fn world(shape: Shape) -> World {
+    let mut world = plain(shape);
+    for (_, name) in SAMPLES {
+        if let Some(ix) = world.topology.find(name) {
+            world.record(ix);
+        }
+    }
+    world
+}
+
+fn plain(shape: Shape) -> World {
     let topology = Topology::spines(shape.racks, shape.sleds);
     let mut world = World::new(topology, shape.seed);
     for (name, role, index) in [
@@ -132,9 +151,14 @@ pub fn world(shape: Shape) -> World {
     world
 }
 
-/// Starts the fabric, has some of it fail and heal, and looks at what that costs. `say` is told of each step.
+/// Starts the fabric, has some of it fail and heal, and looks at what that costs. `say` is told of each step. Beside the
+/// figures it gives what the [`SAMPLES`] were told at the cold start.
 #[must_use]
-pub fn scale(world: &mut World, shape: Shape, mut say: impl FnMut(&Step)) -> Scale {
+pub fn scale(
+    world: &mut World,
+    shape: Shape,
+    mut say: impl FnMut(&Step),
+) -> (Scale, BTreeMap<NodeIx, Tape>) {
     let mut steps = Vec::new();
     let mut step = |world: &mut World, what: &str| {
         let step = watch(world, what);
@@ -142,6 +166,7 @@ pub fn scale(world: &mut World, shape: Shape, mut say: impl FnMut(&Step)) -> Sca
         steps.push(step);
     };
     step(world, "all start");
+    let tapes = world.take_tapes();
     let routers = ROLES.map(|role| (role.to_string(), routers(world, role)));
     let (nodes, cables) = (world.topology.nodes.len(), world.topology.cables.len());
     for (what, manner, part) in failures(&world.topology) {
@@ -153,14 +178,15 @@ pub fn scale(world: &mut World, shape: Shape, mut say: impl FnMut(&Step)) -> Sca
     }
     let routers = BTreeMap::from(routers);
     let switches = routers.get("switch");
-    Scale {
+    let scale = Scale {
         shape,
         nodes,
         cables,
         switch_entries: switches.map_or(0, |switches| switches.entries.total),
         steps,
         routers,
-    }
+    };
+    (scale, tapes)
 }
 
 /// A link of a sled, a link of a switch upwards, a switch, and a spine of the middle.

@@ -116,7 +116,7 @@ impl Topology {
     #[must_use]
     pub fn mesh(racks: usize, sleds: usize) -> Self {
         let mut topology = Self::default();
-        let racks = topology.racks(racks, sleds);
+        let racks = topology.racks(0, racks, sleds);
         for (at, one) in racks.iter().enumerate() {
             for other in &racks[at + 1..] {
                 topology.join_all(one, other);
@@ -133,9 +133,16 @@ impl Topology {
     /// the switches of the first AZ's last rack.
     #[must_use]
     pub fn spines(racks: usize, sleds: usize) -> Self {
+        let near = racks.min(AZ_RACKS);
+        Self::sites(near, racks - near, sleds)
+    }
+
+    /// The same with so many racks in the first AZ and so many in the second.
+    #[must_use]
+    pub fn sites(near: usize, far: usize, sleds: usize) -> Self {
         let mut topology = Self::default();
-        let racks = topology.racks(racks, sleds);
-        let (near, far) = racks.split_at(racks.len().min(AZ_RACKS));
+        let near = topology.racks(0, near, sleds);
+        let far = topology.racks(1, far, sleds);
         let cores: Vec<NodeIx> = (0..CORES)
             .map(|at| topology.spine(format!("c{at}")))
             .collect();
@@ -199,19 +206,23 @@ impl Topology {
         format!("{a}-{b}")
     }
 
-    /// Adds racks with their switches and sleds, and gives the switches by rack.
-    fn racks(&mut self, racks: usize, sleds: usize) -> Vec<Vec<NodeIx>> {
-        (0..racks).map(|at| self.rack(at, sleds)).collect()
+    /// Adds racks of an AZ with their switches and sleds, and gives the switches by rack.
+    fn racks(&mut self, site: u8, racks: usize, sleds: usize) -> Vec<Vec<NodeIx>> {
+        (1..=racks).map(|at| self.rack(site, at, sleds)).collect()
     }
 
-    fn rack(&mut self, at: usize, sleds: usize) -> Vec<NodeIx> {
-        let az = az(at / AZ_RACKS);
-        let number = u8::try_from(at % AZ_RACKS + 1).ok();
+    fn rack(&mut self, site: u8, at: usize, sleds: usize) -> Vec<NodeIx> {
+        let az = az(site);
+        let number = u8::try_from(at).ok();
         let Some(number) = number.and_then(|number| RackNumber::new(number).ok()) else {
             return Vec::new();
         };
         let rack = RackPrefix::new(az, number);
-        let name = at + 1;
+        let name = if site == 0 {
+            at.to_string()
+        } else {
+            format!("{at}x{site}")
+        };
         let switches = [0xfd, 0xfe].map(|node| {
             let name = format!("r{name}{node:02x}");
             self.node(name, Role::Switch, az, prefix(rack, node))
@@ -297,8 +308,7 @@ fn end(node: NodeIx, link: usize) -> End {
 }
 
 /// The AZs of the simulation: `fd00:5277::/48` and those after it.
-fn az(number: usize) -> AzPrefix {
-    let number = u8::try_from(number).unwrap_or(u8::MAX);
+fn az(number: u8) -> AzPrefix {
     match AzPrefix::new([0xfd, 0x00, 0x52, 0x77, 0x00, number]) {
         Ok(az) => az,
         Err(_) => unreachable!("fd00::/8 is of unique local addresses"),

@@ -5,7 +5,7 @@
 //! cable that passes frames watch each other, and down [`LIVENESS_DOWN`] after frames began to vanish; the delay of a
 //! cable is measured as it is. Frames take the cable's delay and jitter, and some are lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::fault::{Fault, Manner, Part};
 use crate::node::Node;
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::tape::Tape;
 use crate::topology::{CableIx, End, NodeIx, NodeSpec, Topology};
 
 /// How long the kernel takes to answer.
@@ -53,6 +54,7 @@ pub struct World {
     failed: BTreeSet<Fault>,
     served: Vec<(NodeIx, ServicePrefix)>,
     mangle: Option<Mangle>,
+    tapes: BTreeMap<NodeIx, Tape>,
     outputs: Vec<Output>,
     log: Vec<(NodeIx, Event)>,
     /// How many events are kept.
@@ -115,6 +117,7 @@ impl World {
             failed: BTreeSet::new(),
             served: Vec::new(),
             mangle: None,
+            tapes: BTreeMap::new(),
             outputs: Vec::new(),
             log: Vec::new(),
             log_limit: 0,
@@ -126,6 +129,16 @@ impl World {
     pub fn mangled(mut self, mangle: Mangle) -> Self {
         self.mangle = Some(mangle);
         self
+    }
+
+    /// Records what a node is told, from its next start on.
+    pub fn record(&mut self, ix: NodeIx) {
+        self.tapes.insert(ix, Tape::default());
+    }
+
+    /// What was recorded; nothing more is.
+    pub fn take_tapes(&mut self) -> BTreeMap<NodeIx, Tape> {
+        std::mem::take(&mut self.tapes)
     }
 
     /// The time.
@@ -262,6 +275,13 @@ impl World {
         let settings = settings(spec);
         let seed = self.random.seed();
         let now = self.time();
+        if let Some(tape) = self.tapes.get_mut(&ix) {
+            *tape = Tape {
+                began: now,
+                seed,
+                inputs: Vec::new(),
+            };
+        }
         self.nodes[ix.0].fabric = Some(Fabric::new(settings, now, seed));
         let held = self.nodes[ix.0].fib.dump();
         self.tell(ix, Input::Kernel(held));
@@ -469,6 +489,9 @@ impl World {
         let now = self.time();
         let mut outputs = std::mem::take(&mut self.outputs);
         if let Some(fabric) = &mut self.nodes[ix.0].fabric {
+            if let Some(tape) = self.tapes.get_mut(&ix) {
+                tape.inputs.push((now, input.clone()));
+            }
             fabric.handle(now, input, &mut outputs);
         }
         for output in outputs.drain(..) {
@@ -605,7 +628,8 @@ fn link_state(topology: &Topology, end: End, up: bool) -> LinkState {
     }
 }
 
-fn settings(spec: &NodeSpec) -> Settings {
+/// What a node is told about itself before it meets anybody.
+pub(crate) fn settings(spec: &NodeSpec) -> Settings {
     let mut settings = Settings::new(spec.hardware, spec.role);
     settings.identity.clone_from(&spec.name);
     settings.az = Some(spec.az);

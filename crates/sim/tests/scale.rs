@@ -14,19 +14,32 @@ fn no_switch_of_256_racks_has_too_many_ports() {
 /// As the seeds' summary of a switch's state: one entry for each rack, each site, each service and each own node.
 #[test]
 fn entries_of_a_switch_grow_with_racks_and_own_sleds_alone() {
-    for (racks, sleds) in [(3, 2), (3, 6), (17, 1)] {
+    for (racks, sleds) in [(3, 2), (3, 6), (17, 2)] {
         let shape = Shape {
             racks,
             sleds,
             seed: 5,
         };
         let mut world = world(shape);
-        let found = scale(&mut world, shape, |_| {});
+        let (found, tapes) = scale(&mut world, shape, |_| {});
         for step in &found.steps {
             assert_eq!(step.violations, [""; 0], "{}", step.what);
             assert!(
                 step.converged_us.is_some_and(|us| us < 1_000_000),
                 "{step:?}"
+            );
+        }
+        assert_eq!(tapes.len(), 4);
+        for (ix, tape) in tapes {
+            // Told the same again, a machine is the same again.
+            let spec = &world.topology.nodes[ix.0];
+            let (once, twice) = (tape.play(spec), tape.play(spec));
+            assert_eq!(once.routes(), twice.routes());
+            assert!(
+                once.counts().held > racks,
+                "{}: {:?}",
+                spec.name,
+                once.counts()
             );
         }
         let entries = found.routers["switch"].entries;
