@@ -127,7 +127,9 @@ fn large(args: &Large) -> bool {
         Err(error) => return complain(&error),
     };
     if args.json {
-        print(&json!({ "scale": scale, "memory_octets": memory }));
+        let mut reply = json!(scale);
+        reply["memory_octets"] = json!(memory);
+        print(&reply);
     } else {
         say(&summary(&scale));
         for (kind, octets) in memory {
