@@ -242,7 +242,7 @@ fn rotate(args: &RotateArgs) -> Result<(), Failure> {
     let path = tree.node_dir(args.rack, &args.identity);
     let shown = ShownNode::new(&certificate, path.clone(), None);
     let what = format!(
-        "the next key of {} (its router takes it on `systemctl reload rackweave-router`, and loses no session)",
+        "the next key of {} (its router takes it on SIGHUP, and loses no session)",
         args.identity
     );
     made(&args.all, &shown, &what, &path, until(&certificate))
