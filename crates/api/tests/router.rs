@@ -15,7 +15,8 @@ use rackweave_api::router::{
     Originated, OriginatedPrefix, Origination, Path, Paths, PathsRequest, RackInitRequest,
     RackNode, RackShowRequest, RackTable, RefusedAnnouncement, RefusedMessages, RefusedPrefix,
     Request, Route, Routes, RoutesRequest, SERVICE, Sled, Sleds, SledsRequest, Status,
-    StatusRequest, StopRequest, Stopped, UseRequest, Used, Way, WithdrawRequest, Withdrawn,
+    StatusRequest, StopRequest, Stopped, UseRequest, Used, VerifiedPath, Way, WithdrawRequest,
+    Withdrawn,
 };
 use rackweave_types::{MacAddr, NodePrefix, RackPrefix, Role};
 use serde::Serialize;
@@ -264,6 +265,14 @@ fn replies() -> Vec<Value> {
             false,
             Paths {
                 paths: vec![path()],
+                verified: vec![VerifiedPath {
+                    to: ip("fd00:1122:3344:201::1"),
+                    source: 3,
+                    rtt_ns: Some(181_000),
+                    announced_ns: Some(170_000),
+                    differs: false,
+                    lost: 1,
+                }],
             },
         ),
         reply(
