@@ -16,6 +16,7 @@ use super::message::{Reply, Request, SERVICE, SOCKET, SessionStatus, Target, Wat
 use super::process;
 use crate::testing::{cable, link, namespace, say};
 
+mod client;
 mod frr;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -57,6 +58,13 @@ impl Node {
             bfd: Settings::default(),
         });
         assert_eq!(self.ask(&watch), Reply::Done {});
+    }
+
+    fn list(&self) -> Vec<SessionStatus> {
+        match self.ask(&Request::List {}) {
+            Reply::Sessions(sessions) => sessions,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// What the process tells of its neighbour, as it comes.
@@ -219,6 +227,6 @@ fn what_is_wrong_is_said() {
             .to_string()
             .contains("no request of liveness")
     );
-    assert_eq!(nodes[0].ask(&Request::List {}), Reply::Sessions(vec![]));
+    assert_eq!(nodes[0].list(), []);
     nodes.iter().for_each(Node::stop);
 }
