@@ -18,6 +18,7 @@ mod entropy;
 mod explain;
 mod filter;
 mod forward;
+mod hear;
 mod input;
 mod link;
 mod log;
