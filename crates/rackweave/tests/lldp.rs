@@ -119,14 +119,15 @@ impl Rig {
         let all = said["lldp"][0]["interface"].as_array();
         Ok(all.cloned().unwrap_or_default())
     }
-
-    fn mac(&self, namespace: &Namespace) -> Result<String> {
-        let mac = namespace.must(&["cat", "/sys/class/net/e0/address"])?;
-        Ok(mac.trim().to_owned())
-    }
 }
 
-/// Whether these words are those values, one for one.
+/// The address of the link in a namespace.
+fn mac(namespace: &Namespace) -> Result<String> {
+    let mac = namespace.must(&["cat", "/sys/class/net/e0/address"])?;
+    Ok(mac.trim().to_owned())
+}
+
+/// Fails where a value is not the text that it should be.
 fn is(what: &str, said: &Value, wanted: &str) -> Result<()> {
     ensure!(
         said.as_str() == Some(wanted),
@@ -161,7 +162,11 @@ fn lldpd_and_the_router_see_each_other() -> Result<()> {
     wait_until(SHORT, "lldpd sees the router again", || {
         Ok(!rig.seen_by_lldpd()?.is_empty())
     })?;
-    router.stop(SHORT)?;
+    // For good, not for a moment: with all that outlives the router.
+    let run = rig.path("run");
+    rig.near
+        .must(&[PROGRAM, "router", "stop", "--all", "--run-dir", &run])?;
+    wait_until(SHORT, "the router ends", || Ok(!router.is_running()?))?;
     wait_until(SHORT, "lldpd forgets the router", || {
         Ok(rig.seen_by_lldpd()?.is_empty())
     })?;
@@ -172,7 +177,7 @@ fn lldpd_and_the_router_see_each_other() -> Result<()> {
 /// What the router says is what lldpd understood.
 fn lldpd_has_all(rig: &Rig, seen: &Value) -> Result<()> {
     let (chassis, port) = (&seen["chassis"][0], &seen["port"][0]);
-    let mac = rig.mac(&rig.near)?;
+    let mac = mac(&rig.near)?;
     is("chassis kind", &chassis["id"][0]["type"], "mac")?;
     is("chassis", &chassis["id"][0]["value"], &mac)?;
     is("system name", &chassis["name"][0]["value"], "switch-fd")?;
@@ -197,7 +202,7 @@ fn lldpd_has_all(rig: &Rig, seen: &Value) -> Result<()> {
 
 /// What lldpd says is what the router understood.
 fn router_has_all(rig: &Rig, seen: &Value) -> Result<()> {
-    let mac = rig.mac(&rig.far)?;
+    let mac = mac(&rig.far)?;
     is("link", &seen["link"], "e0")?;
     is("sender", &seen["from"], &mac)?;
     is("chassis kind", &seen["chassis_kind"], "mac")?;
