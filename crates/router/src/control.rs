@@ -226,7 +226,7 @@ impl Context {
         let (id, replaced) = self
             .ask(move |world| {
                 let (id, inputs, replaced) = world.originations.ask(&name, prefixes);
-                inputs.into_iter().for_each(|input| world.handle(input));
+                world.handle_all(inputs);
                 (id, replaced)
             })
             .await?;
@@ -260,7 +260,7 @@ impl Context {
         let asked = self.ask(move |world| {
             let inputs = world.originations.withdraw(&request.asker, None);
             let prefixes = count(inputs.len());
-            inputs.into_iter().for_each(|input| world.handle(input));
+            world.handle_all(inputs);
             Withdrawn { prefixes }
         });
         asked.await
@@ -307,7 +307,7 @@ impl Holding {
         let Self { context, asker, id } = self;
         let withdrawn = context.ask(move |world| {
             let inputs = world.originations.withdraw(&asker, Some(id));
-            inputs.into_iter().for_each(|input| world.handle(input));
+            world.handle_all(inputs);
         });
         // A router that stops forgets it anyway.
         let _stopping = withdrawn.await;

@@ -1,5 +1,6 @@
 //! The life of a router: doors open, what was kept comes back, and everything serves until it is told to end.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,7 +97,7 @@ async fn live(config: &Config, info: Arc<Info>, record: Option<PathBuf>) -> anyh
         uses: Uses::default(),
         verifying: Verifying::start(config.ports.verify),
         counts: Counts::default(),
-        links: Default::default(),
+        links: BTreeMap::new(),
         recorder: recorder.transpose()?,
         outputs: Vec::new(),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rackweave_types::Instant;
 
 /// How long a program's word holds.
-const HOLDS: Duration = Duration::from_secs(60);
+const HOLDS: Duration = Duration::from_mins(1);
 
 /// What each program told last.
 #[derive(Debug, Default)]

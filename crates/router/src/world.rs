@@ -67,15 +67,21 @@ impl World {
         }
     }
 
+    /// Tells the machine things in their order.
+    pub(crate) fn handle_all(&mut self, inputs: Vec<Input>) {
+        for input in inputs {
+            self.handle(input);
+        }
+    }
+
     /// Everything that is over by now, and the machine's own timers.
     pub(crate) fn tick(&mut self) {
         let now = clock::now();
         if self.uses.expire(now) || self.verifying.deadline().is_some_and(|due| due <= now) {
             self.aim();
         }
-        for input in self.originations.expire(now) {
-            self.handle(input);
-        }
+        let over = self.originations.expire(now);
+        self.handle_all(over);
         self.handle(Input::Tick);
     }
 

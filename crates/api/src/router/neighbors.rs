@@ -19,6 +19,10 @@ pub struct Neighbors {
 
 /// A neighbour: one address on one link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is asked for by itself, and names its own field on the socket"
+)]
 pub struct Neighbor {
     /// The link.
     pub link: String,

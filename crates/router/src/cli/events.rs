@@ -70,9 +70,12 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     if args.follow {
         return Ok(());
     }
-    Output::new(args.show.json).show(&all, |all, bold| match all.events.is_empty() {
-        true => "nothing happened\n".to_owned(),
-        false => render::events(all, bold),
+    Output::new(args.show.json).show(&all, |all, bold| {
+        if all.events.is_empty() {
+            "nothing happened\n".to_owned()
+        } else {
+            render::events(all, bold)
+        }
     })
 }
 
