@@ -31,7 +31,9 @@ pub struct State {
 
 /// The right to change a lab; others wait until it is dropped.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "holds the lock until it is dropped")] Flock<File>);
+pub struct Held {
+    _lock: Flock<File>,
+}
 
 impl State {
     /// A lab of which all links are whole.
@@ -123,7 +125,7 @@ pub fn hold(place: &Place) -> Result<Held, StepError> {
                 .next("a lab needs root"),
         })?;
     let held = Flock::lock(file, FlockArg::LockExclusive);
-    held.map(Held).map_err(|(_, errno)| {
+    held.map(|lock| Held { _lock: lock }).map_err(|(_, errno)| {
         StepError::new(format!("cannot lock {}", path.display())).because(&errno)
     })
 }
