@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn a_time_has_a_unit() {
-        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
-        assert_eq!(time("2d"), Ok(Duration::from_secs(172_800)));
+        assert_eq!(time("10m"), Ok(Duration::from_mins(10)));
+        assert_eq!(time("2d"), Ok(Duration::from_hours(48)));
         assert!(time("10").is_err() && time("m").is_err() && time("1y").is_err());
     }
 }
