@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rackweave_linux::random;
+use rackweave_linux::{clock, random};
 use rackweave_routing::rack::{Member, Table, TableError};
 use rackweave_trust::{SecretKey, seal};
 use rackweave_types::{MacAddr, RackPrefix, Role};
@@ -17,6 +17,8 @@ use super::service::{KEY_PURPOSE, Rack};
 
 /// Attempts, where others begin the same rack at the same time.
 const ATTEMPTS: u32 = 16;
+/// How long a node is asked again that does not answer.
+const MOMENT: Duration = Duration::from_secs(3);
 /// How long a sled may take to begin the rack for a switch.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -123,7 +125,7 @@ impl<L: Local> Rack<L> {
     ) -> Result<Table, BeginError> {
         self.check_key(rack, key.as_ref())?;
         let around = self.local().look().await.ok_or(BeginError::Stopping)?;
-        let (mut met, silent) = self.meet(&around.reachable).await;
+        let (mut met, silent) = self.meet_all(&around.reachable).await;
         met.retain(|one| one.who.member.role != Role::Spine);
         if !silent.is_empty() {
             let silent = silent.iter().map(|(node, why)| format!("{node}: {why}"));
@@ -149,6 +151,20 @@ impl<L: Local> Rack<L> {
         }
         self.tell_all(&table, &met, key.as_ref()).await?;
         Ok(table)
+    }
+
+    /// Asks all of these nodes who they are; a node that has just started may need a moment until it answers.
+    async fn meet_all(&self, nodes: &[MacAddr]) -> (Vec<Met>, Vec<(MacAddr, String)>) {
+        let began = clock::now();
+        let (mut met, mut silent) = self.meet(nodes).await;
+        while !silent.is_empty() && clock::now().since(began) < MOMENT {
+            pause().await;
+            let nodes: Vec<_> = silent.iter().map(|(node, _)| *node).collect();
+            let (more, still) = self.meet(&nodes).await;
+            met.extend(more);
+            silent = still;
+        }
+        (met, silent)
     }
 
     /// Refuses a key that is not this rack's, and none where there has to be one.

@@ -18,8 +18,10 @@ use super::service::Rack;
 
 /// Calls at once; who comes then waits to be accepted.
 const CALLS: usize = 64;
-/// How long to wait where the bootstrap address is not there yet, or nothing can be accepted.
+/// How long to wait where nothing can be accepted.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long to wait where the bootstrap address is not there yet: it comes within moments of the start.
+const SOON: Duration = Duration::from_millis(10);
 
 /// Serves calls at the bootstrap address, until the task is dropped.
 #[expect(
@@ -60,7 +62,10 @@ async fn listen(address: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
-            Err(error) if error.raw_os_error() == Some(nix::libc::EADDRNOTAVAIL) => (),
+            Err(error) if error.raw_os_error() == Some(nix::libc::EADDRNOTAVAIL) => {
+                sleep(SOON).await;
+                continue;
+            }
             Err(error) if !told => {
                 tracing::warn!(%address, %error, "rack setup cannot be served yet");
                 told = true;
