@@ -46,7 +46,7 @@ use crate::ddm::item::{Members, NodeId};
 use crate::ddm::learned::Learned;
 use crate::ddm::policy::{Class, End};
 use crate::ddm::session::{Own, Security};
-use crate::rib::Rib;
+use crate::rib::{Change, Rib};
 
 pub use input::{Asker, FibAnswer, Input, KernelRoute, LinkId, LinkState, Measured, Now};
 pub use output::{Event, EventKind, Hop, Installed, Output};
@@ -87,6 +87,8 @@ pub struct Fabric {
     filters: Filters,
     shunned: Shunned,
     restart: Restart,
+    /// What the kernel is to be asked, at the end of the input.
+    changes: Vec<Change>,
     rerouted: Rerouted,
     /// Prefixes whose ways are to be selected anew.
     touched: BTreeSet<Ipv6Net>,
@@ -135,6 +137,7 @@ impl Fabric {
             filters: Filters::default(),
             shunned: Shunned::default(),
             restart: Restart::default(),
+            changes: Vec::new(),
             rerouted: Rerouted::new(),
             touched: BTreeSet::new(),
             gathered: BTreeSet::new(),
@@ -257,6 +260,7 @@ impl Fabric {
             self.select(prefix);
             self.retold.insert(prefix);
         }
+        self.ask_kernel();
         while let Some(prefix) = self.retold.pop_first() {
             self.announce(prefix);
         }

@@ -24,20 +24,29 @@ impl Fabric {
         self.change(change);
     }
 
-    /// Asks the kernel.
+    /// Has the kernel asked at the end of the input.
     pub(super) fn change(&mut self, change: Option<Change>) {
-        match change {
-            Some(Change::Install(prefix, ways)) => {
-                let source = self.source(prefix);
-                let hops = ways.to_vec();
-                self.out.push(Output::Install(Installed {
+        self.changes.extend(change);
+    }
+
+    /// Asks the kernel: for the most specific routes first, and for removals last, so that an exception is there before
+    /// its rack's route leads elsewhere, and goes only after.
+    pub(super) fn ask_kernel(&mut self) {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.sort_by_key(|change| match change {
+            Change::Install(prefix, _) => (false, u8::MAX - prefix.prefix_len()),
+            Change::Remove(_) => (true, 0),
+        });
+        for change in changes {
+            let output = match change {
+                Change::Install(prefix, ways) => Output::Install(Installed {
                     prefix,
-                    source,
-                    hops,
-                }));
-            }
-            Some(Change::Remove(prefix)) => self.out.push(Output::Remove(prefix)),
-            None => {}
+                    source: self.source(prefix),
+                    hops: ways.to_vec(),
+                }),
+                Change::Remove(prefix) => Output::Remove(prefix),
+            };
+            self.out.push(output);
         }
     }
 

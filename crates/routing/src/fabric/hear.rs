@@ -1,5 +1,6 @@
 //! What neighbours say: taken in, refused, kept while it is stale, forgotten.
 
+use super::neighbor::Neighbor;
 use super::{EventKind, Fabric};
 use crate::ddm::admit::{Refusal, admit};
 use crate::ddm::exchange::News;
@@ -83,6 +84,14 @@ impl Fabric {
             let (link, address) = (neighbor.link, neighbor.address);
             self.forget_all_of(index, false);
             self.neighbor_complete(link, address);
+        }
+    }
+
+    /// Forgets what neighbours said whose control is dead and whose forwarding died, too.
+    pub(super) fn forget_broken(&mut self) {
+        let is_broken = |n: &Neighbor| n.has_broken && !n.is_usable() && !n.is_up();
+        for index in self.neighbors.indices(is_broken) {
+            self.forget_all_of(index, true);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Death of forwarding (link or liveness down) makes a neighbour useless at once, and its session stays. Death of control
 //! (silence for the hold time, or another process of it) leaves what it said in use, stale, for as long as it forwards:
-//! until its next session has said all, but no longer than [`STALE`].
+//! until its next session has said all, but no longer than [`STALE`]. Where both die, nothing is kept: a node that was
+//! without power comes back with an empty table.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -26,6 +27,10 @@ pub(super) const STALE: Duration = Duration::from_secs(30);
 const REFUSED_MAX: usize = 64;
 
 /// A neighbour: one address on one link.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of different sources, each of which comes and goes by itself"
+)]
 #[derive(Debug)]
 pub(super) struct Neighbor {
     pub(super) link: LinkId,
@@ -38,6 +43,8 @@ pub(super) struct Neighbor {
     pub(super) live: bool,
     /// Whether its link is up.
     pub(super) link_up: bool,
+    /// Whether forwarding died since the session began.
+    pub(super) has_broken: bool,
     /// Until when what is stale of it holds.
     pub(super) stale_until: Option<Instant>,
     /// Whether it has said all that it knew when its session began.
@@ -79,6 +86,7 @@ impl Neighbor {
             peer: None,
             live: false,
             link_up: true,
+            has_broken: false,
             stale_until: None,
             is_complete: false,
             measured: None,

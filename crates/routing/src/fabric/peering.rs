@@ -51,10 +51,12 @@ impl Fabric {
         for index in on_link {
             if let Some(neighbor) = self.neighbors.get_mut(index) {
                 neighbor.link_up = up;
+                neighbor.has_broken |= !up;
                 self.touch_all_of(index);
             }
         }
         if !up {
+            self.forget_broken();
             self.link_died(link);
         }
     }
@@ -222,6 +224,7 @@ impl Fabric {
             return;
         };
         let is_other = neighbor.id().is_some_and(|id| id != peer.id);
+        let has_broken = std::mem::take(&mut neighbor.has_broken);
         let is_new = neighbor.peer.is_none();
         neighbor.peer = Some(peer);
         neighbor.control = Control::Up { since: now };
@@ -230,7 +233,7 @@ impl Fabric {
         neighbor.refused.clear();
         neighbor.stale_until = Some(now.after(STALE)).filter(|_| !is_new);
         let (link, address) = (neighbor.link, neighbor.address);
-        if is_other {
+        if is_other || has_broken {
             self.forget_all_of(index, true);
         } else if !is_new {
             self.learned.mark_stale(index);
@@ -326,6 +329,7 @@ impl Fabric {
         neighbor.stale_until = Some(now.after(STALE));
         let (link, seconds) = (neighbor.link, STALE.as_secs());
         self.learned.mark_stale(index);
+        self.forget_broken();
         let name = self.neighbor_name(index);
         let what = format!(
             "session with {name} is over: {reason}; its routes stay for {seconds} s while it forwards"
@@ -345,6 +349,7 @@ impl Fabric {
             return;
         };
         neighbor.live = up;
+        neighbor.has_broken |= !up;
         let name = self.neighbor_name(index);
         let what = if up {
             format!("{name} is alive")
@@ -356,6 +361,7 @@ impl Fabric {
         if up {
             self.neighbor_complete(link, peer);
         } else {
+            self.forget_broken();
             self.forwarding_died(link, peer);
         }
     }

@@ -168,3 +168,31 @@ fn a_link_that_dies_while_a_node_restarts_is_not_waited_for() {
     net.check().unwrap();
     assert!(!net.nodes[0].fabric.node().is_holding);
 }
+
+#[test]
+fn a_switch_that_lost_its_power_loses_nothing_when_it_is_back() {
+    for outage_ms in [500, 5_000] {
+        let (mut net, _) = Net::racks(2, 2, 0);
+        net.run_ms(REST_MS);
+        let wires = net.wired(2);
+        net.kill(2);
+        wires.iter().for_each(|to| net.cut(*to, 2));
+        net.run_ms(outage_ms);
+        net.nodes[2].kernel.clear();
+        net.start(2);
+        wires.iter().for_each(|to| net.heal(*to, 2));
+        for ms in 0..200 {
+            for from in [0, 1, 3, 4, 5, 6, 7] {
+                for to in [0, 1, 3, 4, 5, 6, 7] {
+                    let walked = net.walk(from, net.own(to).unwrap());
+                    assert!(
+                        walked.is_ok(),
+                        "{ms} ms after its return, {from} to {to}: {walked:?}"
+                    );
+                }
+            }
+            net.run_ms(1);
+        }
+        net.check().unwrap();
+    }
+}
