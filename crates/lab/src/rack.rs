@@ -4,15 +4,20 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rackweave_linux::netns::Netns;
 use rackweave_types::{RackNumber, Role};
 
+use crate::clock;
 use crate::place::Place;
 use crate::spaces;
 use crate::state::State;
 use crate::step::StepError;
 use crate::topology::{Node, Topology};
+
+/// How long nodes of a rack may take until all of them answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the tree of keys: the AZ's, a rack's for each, a node's for each.
 ///
@@ -92,7 +97,13 @@ pub(crate) fn init(
     if state.signed {
         words.extend(["--keys", &keys]);
     }
-    ours(place, &space, &words, &what, &place.log(&sled.name))
+    // A node that has just come up, or is busy, may not answer yet; then it goes on where it ended.
+    let mut last = None;
+    let done = clock::wait(PATIENCE, || {
+        let done = ours(place, &space, &words, &what, &place.log(&sled.name));
+        done.map_err(|error| last = Some(error)).ok()
+    });
+    done.map_or_else(|| last.map_or(Ok(()), Err), Ok)
 }
 
 /// Runs a command of ours to its end; what it says is in the log of steps.

@@ -6,13 +6,11 @@ use std::net::Ipv6Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rackweave_linux::netlink::Netlink;
 use rackweave_linux::netns::Netns;
 use rackweave_types::{AzPrefix, NodePrefix, Role};
 
-use crate::clock;
 use crate::place::Place;
 use crate::rack;
 use crate::spaces::{self, Process};
@@ -25,8 +23,6 @@ use crate::topology::Node;
 const CALLED: [&str; 2] = ["router", "run"];
 /// By which the kernel knows the router's routes.
 const PROTOCOL: u8 = 82;
-/// How long a process may take to end that was killed.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes the configuration of a node's router.
 ///
@@ -147,8 +143,9 @@ pub(crate) fn kill(place: &Place, node: &Node) -> Result<(), StepError> {
     if found.is_empty() {
         return Err(step().cause("none runs").log(&place.log(&node.name)));
     }
-    spaces::end(&found);
-    clock::wait(PATIENCE, || find(place, node).is_empty().then_some(()))
+    let ended = spaces::end(&found);
+    ended
+        .then_some(())
         .ok_or_else(|| step().cause("it does not end"))
 }
 
@@ -158,12 +155,9 @@ pub(crate) fn kill(place: &Place, node: &Node) -> Result<(), StepError> {
 /// Where something does not end.
 pub(crate) fn kill_all(place: &Place, node: &Node) -> Result<(), StepError> {
     let space = place.space(&node.name);
-    clock::wait(PATIENCE, || {
-        let found = spaces::processes(&space);
-        spaces::end(&found);
-        found.is_empty().then_some(())
-    })
-    .ok_or_else(|| StepError::new(format!("what runs in {} does not end", node.name)))
+    let ended = spaces::end_all(|| spaces::processes(&space));
+    let what = || StepError::new(format!("what runs in {} does not end", node.name));
+    ended.then_some(()).ok_or_else(what)
 }
 
 /// Takes the power from a node: what runs in it ends, and its kernel forgets the routes and addresses that the router

@@ -79,6 +79,13 @@ pub struct Process {
 }
 
 impl Process {
+    /// Whether it is gone, or waits for its parent alone (`proc_pid_stat(5)`: states Z and X).
+    fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+        state.is_none_or(|state| state.starts_with(['Z', 'X']))
+    }
+
     /// Whether it is the program of ours that is called by these words.
     #[must_use]
     pub fn is(&self, called: &[&str]) -> bool {
@@ -129,12 +136,7 @@ pub fn of(place: &Place) -> BTreeSet<String> {
 /// Where a process does not end.
 pub fn remove(place: &Place) -> Result<(), StepError> {
     let names = of(place);
-    let left = clock::wait(PATIENCE, || {
-        let found = within(&names);
-        end(&found);
-        found.is_empty().then_some(())
-    });
-    if left.is_none() {
+    if !end_all(|| within(&names)) {
         let pids: Vec<_> = within(&names)
             .iter()
             .map(|found| found.pid.to_string())
@@ -157,10 +159,22 @@ pub fn remove(place: &Place) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Ends processes without asking.
-pub(crate) fn end(processes: &[Process]) {
+/// Ends processes until `found` finds none, for those that others have started meanwhile. Whether it came to that.
+pub(crate) fn end_all(found: impl Fn() -> Vec<Process>) -> bool {
+    let ended = clock::wait(PATIENCE, || {
+        let found = found();
+        end(&found);
+        found.is_empty().then_some(())
+    });
+    ended.is_some()
+}
+
+/// Ends processes without asking, and waits until the kernel has taken all that they held, such as locks. Whether it has.
+pub(crate) fn end(processes: &[Process]) -> bool {
     for process in processes {
         // One that is gone has ended.
         let _ended = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
     }
+    let ended = || processes.iter().all(Process::has_ended);
+    clock::wait(PATIENCE, || ended().then_some(())).is_some()
 }
