@@ -1,5 +1,6 @@
 //! A node of a lab.
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,21 @@ impl Node {
     pub fn own(&self) -> Result<Ipv6Addr> {
         self.address
             .with_context(|| format!("{} has no address of its own", self.name))
+    }
+
+    /// Its number within its rack.
+    ///
+    /// # Errors
+    /// Where its rack has not given it one.
+    pub fn number(&self) -> Result<u8> {
+        Ok(self.own()?.octets()[7])
+    }
+
+    /// Whether it reaches an address.
+    pub fn pings(&self, to: Ipv6Addr) -> bool {
+        let to = to.to_string();
+        let words = ["ping", "-6", "-n", "-q", "-c", "1", "-W", "1", &to];
+        self.must(&words).is_ok()
     }
 
     /// Runs a program in it, which must succeed, and gives its standard output.
@@ -127,6 +143,15 @@ impl Node {
             Ok(rest.split(' ').next().unwrap_or_default().to_owned())
         };
         text.lines().map(link).collect()
+    }
+
+    /// The links by which datagrams from its own address to `to` leave it, whatever their ports.
+    ///
+    /// # Errors
+    /// Where there is no route.
+    pub fn links_to(&self, to: Ipv6Addr) -> Result<Vec<String>> {
+        let links: BTreeSet<String> = self.ways(to, 20_000..20_024, 7_100)?.into_iter().collect();
+        Ok(links.into_iter().collect())
     }
 
     /// The octets that have left a link of it.

@@ -17,8 +17,6 @@ const BEFORE: Duration = Duration::from_millis(150);
 const AFTER: Duration = Duration::from_millis(400);
 /// How long a lab may take until all is well again.
 const WELL: Duration = Duration::from_mins(1);
-/// Sleds of a rack of the lab.
-const SLEDS: usize = 8;
 
 /// Sender, receiver, the sender's port, and the switch that is on the path.
 struct Path {
@@ -31,8 +29,9 @@ struct Path {
 impl Path {
     /// The path of the run with this number: sleds take turns, and so do switches.
     fn of(bench: &Bench, run: usize) -> Result<Self> {
-        let (from, to) = (run % SLEDS + 1, (run + 1) % SLEDS + 1);
-        let switch = ["r1a", "r1b"][run / SLEDS % 2];
+        let sleds = usize::from(bench.sleds);
+        let (from, to) = (run % sleds + 1, (run + 1) % sleds + 1);
+        let switch = ["r1a", "r1b"][run / sleds % 2];
         let path = Self::between(bench, &format!("r1s{from}"), &format!("r1s{to}"), switch)?;
         path.wait_until_well(bench)?;
         Ok(path)

@@ -2,7 +2,7 @@
 //!
 //! It stands here, beside the rig that tests use: figures and tests see a lab through the same probes.
 //! `--list` names the figures, `--only` picks some, `--quick` makes the same measurements shorter and `--seconds` says
-//! after how many seconds the rest is left out.
+//! after how many seconds the rest is left out. `--sleds` makes another lab than that of the figures, for a first look.
 
 mod figure;
 mod losses;
@@ -18,6 +18,9 @@ use rackweave_rig::Fabric;
 
 use figure::{FIGURES, Figure, Value};
 
+/// Sleds of each rack of the lab, where `--sleds` says nothing.
+const SLEDS: u8 = 8;
+
 /// What the command line says.
 #[derive(Debug, Default)]
 struct Args {
@@ -25,13 +28,16 @@ struct Args {
     quick: bool,
     until: Option<Instant>,
     only: Vec<String>,
+    sleds: u8,
 }
 
 /// What measuring has at hand.
 #[derive(Debug)]
 struct Bench {
-    /// Two racks of eight sleds.
+    /// Two racks.
     fabric: Fabric,
+    /// The sleds of each.
+    sleds: u8,
     /// How many runs make a median.
     runs: usize,
     /// Runs of a minute are made so much shorter.
@@ -84,7 +90,8 @@ fn measure(
     }
     if bench.is_none() {
         *bench = Some(Bench {
-            fabric: Fabric::start(program, 2, 8, &[])?,
+            fabric: Fabric::start(program, 2, args.sleds, &[])?,
+            sleds: args.sleds,
             runs: if args.quick { 2 } else { 10 },
             quick: args.quick,
             until: args.until,
@@ -95,12 +102,16 @@ fn measure(
 }
 
 fn args() -> Result<Args> {
-    let mut args = Args::default();
+    let mut args = Args {
+        sleds: SLEDS,
+        ..Args::default()
+    };
     let mut words = std::env::args().skip(1).peekable();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--list" => args.list = true,
             "--quick" => args.quick = true,
+            "--sleds" => args.sleds = words.next().context("--sleds N")?.parse()?,
             "--seconds" => {
                 let seconds = words.next().context("--seconds N")?.parse()?;
                 args.until = Some(now() + Duration::from_secs(seconds));
