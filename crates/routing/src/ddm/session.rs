@@ -223,6 +223,7 @@ impl Session {
     ) -> Result<(), Refused> {
         let hello = Hello::parse(frame.body)
             .map_err(|error| Refused::new(RefusedKind::Malformed, error.to_string()))?;
+        self.refuse_old(&hello)?;
         let (peer, proof) = auth::identify(frame, &hello, own, now)?;
         if self.shunned_until.is_some_and(|until| now.at < until) {
             let reason = format!(
@@ -231,18 +232,7 @@ impl Session {
             );
             return Err(Refused::new(RefusedKind::Malformed, reason));
         }
-        if self.over.contains(&hello.nonce) {
-            return Err(replayed("it is a hello of a session that is over"));
-        }
-        let of_current = self
-            .current
-            .as_ref()
-            .filter(|current| current.theirs == hello.nonce);
-        match (hello.echo, of_current) {
-            // Who says something in the session has it, and has no need of a hello of it.
-            (_, Some(current)) if current.confirmed => {
-                Err(replayed("it is a hello of this session's own handshake"))
-            }
+        match (hello.echo, self.current_of(&hello)) {
             (None, Some(_)) => {
                 self.greeting = Some(Greeting::at(now.at));
                 Ok(())
@@ -262,6 +252,31 @@ impl Session {
             }
             (Some(_), _) => Err(replayed("it answers a hello that is over")),
         }
+    }
+
+    /// The session that stands, where the hello is of its handshake.
+    fn current_of(&self, hello: &Hello<'_>) -> Option<&Current> {
+        let current = self.current.as_ref();
+        current.filter(|current| current.theirs == hello.nonce)
+    }
+
+    /// Refuses what leads to nothing whoever signed it: signatures are dear, and a neighbour that is behind sends the
+    /// same hello again and again.
+    fn refuse_old(&self, hello: &Hello<'_>) -> Result<(), Refused> {
+        if self.over.contains(&hello.nonce) {
+            return Err(replayed("it is a hello of a session that is over"));
+        }
+        let current = self.current_of(hello);
+        // Who says something in the session has it, and has no need of a hello of it.
+        if current.is_some_and(|current| current.confirmed) {
+            return Err(replayed("it is a hello of this session's own handshake"));
+        }
+        let awaited =
+            |echo| echo == self.offer.nonce || current.is_some_and(|it| echo == it.mine.nonce);
+        if hello.echo.is_some_and(|echo| !awaited(echo)) {
+            return Err(replayed("it answers a hello that is over"));
+        }
+        Ok(())
     }
 
     /// The neighbour wants a session.
