@@ -176,11 +176,15 @@ fn a_switch_that_lost_its_power_loses_nothing_when_it_is_back() {
         net.run_ms(REST_MS);
         let wires = net.wired(2);
         net.kill(2);
-        wires.iter().for_each(|to| net.cut(*to, 2));
+        for to in &wires {
+            net.cut(*to, 2);
+        }
         net.run_ms(outage_ms);
         net.nodes[2].kernel.clear();
         net.start(2);
-        wires.iter().for_each(|to| net.heal(*to, 2));
+        for to in &wires {
+            net.heal(*to, 2);
+        }
         for ms in 0..200 {
             for from in [0, 1, 3, 4, 5, 6, 7] {
                 for to in [0, 1, 3, 4, 5, 6, 7] {
