@@ -30,7 +30,7 @@ impl Place {
         }
     }
 
-    /// The names of all labs that left something in [`ROOT`].
+    /// The names of all labs that left something in the place of labs.
     #[must_use]
     pub fn all() -> Vec<LabName> {
         let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();

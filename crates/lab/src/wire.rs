@@ -9,7 +9,7 @@
 //! | down | both ends are off, and the nodes lose their carrier |
 //! | silent | frames are dropped where they come in |
 //! | loss | some frames are dropped where they come in |
-//! | delay | a [relay](crate::relay) takes them, in the place of the rules |
+//! | delay | a [`crate::relay`] takes them, in the place of the rules |
 
 use std::fmt::Write;
 

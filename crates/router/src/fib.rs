@@ -2,7 +2,7 @@
 //!
 //! A thread of its own talks to the kernel. It owns the routes of the main table with protocol 82 and metric 100, and
 //! the addresses that it added to loopback; nothing of others is changed. The kernel's answer to every change goes back
-//! as [`Input::Fib`], and what its table holds as [`Input::Kernel`](rackweave_routing::fabric::Input::Kernel): at the
+//! as [`Input::Fib`], and what its table holds as [`Input::Kernel`]: at the
 //! start, every 10 s, and soon after somebody else changed a route of ours. The routes stay when the program ends.
 
 use std::net::Ipv6Addr;

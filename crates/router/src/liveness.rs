@@ -8,7 +8,7 @@
 //! router ── Client ──(RUN_DIR/liveness.sock: JSON lines)── process ── sockets of each link: BFD 3784, beacons 6091
 //! ```
 //!
-//! The process is one thread, in real time where it may: a round of its [`process`] is reading what waits, telling the
+//! The process is one thread, in real time where it may: a round of it (`process`) is reading what waits, telling the
 //! machines (`rackweave_routing::bfd`, `probe`) what came and what time it is, and sending what they want sent. While all
 //! sessions are up it wakes by its timer alone, about every 9 ms, and does the work of all sessions at once; what waits
 //! meanwhile has the kernel's stamp. While one is not up, every datagram wakes it.
