@@ -3,6 +3,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How often a lock that is held is looked at, and what lies between.
+const LOOKS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held as long as the process runs; the kernel gives it back, however the process ends.
 #[derive(Debug)]
@@ -36,7 +42,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the run directory, for a process that calls itself `name`.
+    /// Takes the run directory, for a process that calls itself `name`. One that was killed a moment ago may still hold
+    /// it while the kernel takes it apart, so this waits for up to a second.
     ///
     /// # Errors
     /// Where another process has it, or the system refuses.
@@ -52,15 +59,26 @@ impl Lock {
             .truncate(false)
             .open(dir.join("lock"))
             .map_err(fault)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken {
-                dir: dir.into(),
-                name,
-            }),
-            Err(TryLockError::Error(source)) => Err(fault(source)),
+        for _ in 0..LOOKS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) => pause(),
+                Err(TryLockError::Error(source)) => return Err(fault(source)),
+            }
         }
+        Err(LockError::Taken {
+            dir: dir.into(),
+            name,
+        })
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when another process has ended; this is before anything else of the daemon runs"
+)]
+fn pause() {
+    thread::sleep(PAUSE);
 }
 
 #[cfg(test)]
@@ -75,5 +93,17 @@ mod tests {
         assert!(error.contains("another sled runs"), "{error}");
         drop(first);
         Lock::take(dir.path(), "sled").unwrap();
+    }
+
+    #[test]
+    fn who_ends_a_moment_later_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path(), "sled").unwrap();
+        let ending = thread::spawn(move || {
+            pause();
+            drop(first);
+        });
+        assert!(Lock::take(dir.path(), "sled").is_ok());
+        ending.join().unwrap();
     }
 }
