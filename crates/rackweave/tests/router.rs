@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use rackweave_rig::{Daemon, Namespace, SHORT, may_run, wait_until};
@@ -68,8 +69,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // Liveness ends with it; where the router is dead already, it ends by itself.
+        // Liveness ends with it. Where the router is dead already, all that still runs in the test's own namespace is ended.
         let _ended = self.ask(&["stop", "--all"]);
+        let end = format!("ip netns pids {} | xargs -r kill", self.space.name());
+        let _ended = Command::new("sh").args(["-c", &end]).status();
     }
 }
 
@@ -168,7 +171,7 @@ fn what_cannot_be_is_named() -> Result<()> {
         ("links = [\"a/b\"]\n", "links"),
     ] {
         fs::write(&file, text)?;
-        let said = std::process::Command::new(PROGRAM)
+        let said = Command::new(PROGRAM)
             .args(["router", "run", "--config"])
             .arg(&file)
             .output()?;
