@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`config`] | configuration files, and what those of all daemons have in common |
 //! | [`conversation`] | clients of the control socket: a daemon says what it answers ([`conversation::Service`]) |
 //! | [`dir`] | directories of a daemon |
 //! | [`listen`] | the control socket's file, for root and a group |
@@ -14,6 +15,7 @@
 //!
 //! It knows no daemon: each tells its name and its requests.
 
+pub mod config;
 pub mod conversation;
 pub mod dir;
 pub mod listen;
@@ -23,3 +25,9 @@ pub mod metrics;
 pub mod notify;
 pub mod output;
 pub mod table;
+
+/// Name and version of the program, for hellos.
+#[must_use]
+pub fn program() -> String {
+    format!("rackweave {}", env!("CARGO_PKG_VERSION"))
+}

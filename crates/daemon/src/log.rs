@@ -2,8 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+use crate::output::Failure;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -13,6 +15,31 @@ pub enum LogFormat {
     Text,
     /// A JSON object on each line.
     Json,
+}
+
+/// What a daemon's command line says of its log.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace; `RUST_LOG` goes before it.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+impl LogArgs {
+    /// Starts logging to standard error.
+    ///
+    /// # Errors
+    /// Where `RUST_LOG` or the level cannot be read, or somebody else logs already.
+    pub fn start(&self) -> Result<(), Failure> {
+        init(self.log_format, &self.log_level).map_err(|error| {
+            Failure::new("cannot log")
+                .cause(format!("{error:#}"))
+                .next("name a level: error, warn, info, debug, trace")
+        })
+    }
 }
 
 /// Starts logging to standard error. `level` holds where `RUST_LOG` says nothing.

@@ -65,6 +65,18 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        let failure = Self::new(error.to_string());
+        if causes.is_empty() {
+            failure
+        } else {
+            failure.cause(causes.join("\n"))
+        }
+    }
+}
+
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self {

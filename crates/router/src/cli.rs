@@ -90,7 +90,7 @@ impl ShowArgs {
 #[must_use]
 pub fn main(args: RouterArgs) -> ExitCode {
     let done = match args.command {
-        Command::Run(args) => return run::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Status(args) => show::status(&args),
         Command::Neighbors(args) => show::neighbors(&args),
         Command::Routes(args) => show::routes(&args),
@@ -107,10 +107,4 @@ pub fn main(args: RouterArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }
-}
-
-/// Name and version of the program, for hellos.
-#[must_use]
-pub fn program() -> String {
-    format!("rackweave {}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,11 +1,10 @@
 //! The configuration file of a router, and what the command line puts in its place.
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rackweave_api::router::{RUN_DIR, SOCKET};
+use rackweave_daemon::config::{ConfigFileError, ControlConfig, MetricsConfig};
 use rackweave_routing::bfd;
 use rackweave_types::{AzPrefix, MacAddr, Role};
 use serde::{Deserialize, Serialize};
@@ -137,74 +136,7 @@ impl Timers {
     }
 }
 
-/// Where counters are read; nowhere where neither is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MetricsConfig {
-    /// A TCP address, of the loopback.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listen: Option<SocketAddr>,
-    /// Path of a unix socket.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unix: Option<PathBuf>,
-}
-
-/// Who may ask and change over the control socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ControlConfig {
-    /// The group that may ask; only root may where there is none. Root alone may change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigFileError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not TOML of this form; line, column and field stand in the text.
-    #[error("{}: {message}", path.display())]
-    Form {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        message: String,
-    },
-    /// A value cannot be used.
-    #[error("{field}: {problem}")]
-    Value {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-}
-
 impl Config {
-    /// Reads a file; unknown fields are errors.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, is of another form, or a value cannot be used.
-    pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigFileError::Read {
-            path: path.into(),
-            source,
-        })?;
-        let form = |error: toml::de::Error| ConfigFileError::Form {
-            path: path.into(),
-            message: error.to_string().trim_end().to_owned(),
-        };
-        toml::from_str(&text).map_err(form)
-    }
-
     /// Checks what no single field's type can say.
     ///
     /// # Errors
@@ -246,7 +178,7 @@ impl Config {
         if !(1..=50).contains(&self.timers.bfd_multiplier) {
             return wrong("timers.bfd_multiplier", "not between 1 and 50");
         }
-        if self.metrics.listen.is_some_and(|at| !at.ip().is_loopback()) {
+        if !self.metrics.is_local() {
             return wrong(
                 "metrics.listen",
                 "not an address of the loopback: let a local collector forward them",
@@ -279,13 +211,15 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use rackweave_daemon::config;
+
     use super::*;
 
     fn read(text: &str) -> Result<Config, ConfigFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("router.toml");
         std::fs::write(&path, text).unwrap();
-        Config::read(&path)
+        config::read(&path)
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub fn run(config: &Config, record: Option<&Path>) -> anyhow::Result<()> {
     let links = Netlink::open().and_then(|netlink| netlink.links());
     let who = Who::find(config, &links.context("cannot list the links")?)?;
     let info = Info {
-        program: crate::cli::program(),
+        program: rackweave_daemon::program(),
         started,
         who,
         state_dir: config.state_dir.clone(),

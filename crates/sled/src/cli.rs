@@ -86,7 +86,7 @@ impl ShowArgs {
 #[must_use]
 pub fn main(args: SledArgs, run: impl FnOnce(&Config) -> anyhow::Result<()>) -> ExitCode {
     let done = match args.command {
-        Command::Run(args) => return run::run(&args, run),
+        Command::Run(args) => run::run(&args, run),
         Command::Status(args) => show::status(&args),
         Command::Ports(args) => show::ports(&args),
         Command::Flows(args) => show::flows(&args),
@@ -101,10 +101,4 @@ pub fn main(args: SledArgs, run: impl FnOnce(&Config) -> anyhow::Result<()>) -> 
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }
-}
-
-/// Name and version of the program, for hellos.
-#[must_use]
-pub fn program() -> String {
-    format!("rackweave {}", env!("CARGO_PKG_VERSION"))
 }

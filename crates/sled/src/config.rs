@@ -1,10 +1,9 @@
 //! The configuration file of a sled, and what the command line puts in its place.
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use rackweave_daemon::config::{ConfigFileError, ControlConfig, MetricsConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::workers::PollMode;
@@ -100,83 +99,13 @@ impl fmt::Display for UnderlayKind {
     }
 }
 
-/// Where counters are read; nowhere where neither is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MetricsConfig {
-    /// A TCP address, of the loopback.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listen: Option<SocketAddr>,
-    /// Path of a unix socket.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unix: Option<PathBuf>,
-}
-
-/// Who may ask and change over the control socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ControlConfig {
-    /// The group that may ask; only root may where there is none. Root alone may change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigFileError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not TOML of this form; line, column and field stand in the text.
-    #[error("{}: {message}", path.display())]
-    Form {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        message: String,
-    },
-    /// A value cannot be used.
-    #[error("{field}: {problem}")]
-    Value {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
 impl Config {
-    /// Reads a file; unknown fields are errors.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, is of another form, or a value cannot be used.
-    pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigFileError::Read {
-            path: path.into(),
-            source,
-        })?;
-        let form = |error: toml::de::Error| ConfigFileError::Form {
-            path: path.into(),
-            message: error.to_string().trim_end().to_owned(),
-        };
-        toml::from_str(&text).map_err(form)
-    }
-
     /// Checks what no single field's type can say.
     ///
     /// # Errors
     /// The first value that cannot be used.
     pub fn check(&self) -> Result<(), ConfigFileError> {
-        let value = |field, problem: &str| ConfigFileError::Value {
-            field,
-            problem: problem.to_owned(),
-        };
+        let value = |field, problem| ConfigFileError::Value { field, problem };
         if !self.workers.is_power_of_two() || self.workers > 64 {
             return Err(value(
                 "workers",
@@ -197,8 +126,7 @@ impl Config {
         {
             return Err(value("underlay.tap", "not the name of an interface"));
         }
-        let loopback = |address: &SocketAddr| address.ip().is_loopback();
-        if !self.metrics.listen.as_ref().is_none_or(loopback) {
+        if !self.metrics.is_local() {
             return Err(value(
                 "metrics.listen",
                 "not an address of the loopback; counters name guests, so let a local collector forward them",
@@ -223,13 +151,15 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use rackweave_daemon::config;
+
     use super::*;
 
     fn read(text: &str) -> Result<Config, ConfigFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sled.toml");
         std::fs::write(&path, text).unwrap();
-        Config::read(&path)
+        config::read(&path)
     }
 
     #[test]

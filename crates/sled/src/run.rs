@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use crate::agent::{self, AgentCounters, AgentState, Doors, Random};
 use crate::capture::Captures;
 use crate::config::Config;
+use crate::control;
 use crate::control::{AgentCounts, Info};
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
 use crate::journal::Keep;
@@ -24,7 +25,6 @@ use crate::queue::Queue;
 use crate::queue::pipe::{self, Pipe};
 use crate::underlay::Wire;
 use crate::workers::{WorkerSettings, Workers};
-use crate::{cli, control};
 
 /// Packets for the agent that wait at most, of all guests.
 const PUNTS: usize = 4096;
@@ -154,7 +154,7 @@ fn info(config: &Config, wire: &Wire, started: Instant) -> Info {
         why: why.clone(),
     });
     Info {
-        program: cli::program(),
+        program: rackweave_daemon::program(),
         started,
         underlay: UnderlayStatus {
             kind: wire.kind.to_string(),

@@ -1,15 +1,14 @@
 //! `rackweave router run`.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
-use rackweave_daemon::log::{self, LogFormat};
+use rackweave_daemon::config::{self, ConfigFileError};
+use rackweave_daemon::log::{self, LogArgs, LogFormat};
 use rackweave_daemon::output::Failure;
 use rackweave_types::Role;
 
-use crate::config::{Config, ConfigFileError};
+use crate::config::Config;
 use crate::liveness::LivenessArgs;
 
 /// The configuration that is read where none is named and this one is there.
@@ -48,12 +47,8 @@ pub struct RunArgs {
     /// Writes all that the node's machine is told to this new file, for `router replay`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// How log lines look.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace; `RUST_LOG` goes before it.
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 impl RunArgs {
@@ -62,11 +57,8 @@ impl RunArgs {
     /// # Errors
     /// Where the file cannot be read, or a value cannot be used.
     pub fn config(&self) -> Result<Config, ConfigFileError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None if Path::new(CONFIG).exists() => Config::read(Path::new(CONFIG))?,
-            None => Config::default(),
-        };
+        let mut config: Config =
+            config::read_named_or_usual(self.config.as_deref(), Path::new(CONFIG))?;
         self.put_over(&mut config);
         config.check()?;
         Ok(config)
@@ -92,54 +84,21 @@ impl RunArgs {
         }
         config.signed &= !self.unsigned;
         if let Some(metrics) = &self.metrics {
-            match metrics.parse::<SocketAddr>() {
-                Ok(address) => config.metrics.listen = Some(address),
-                Err(_) => config.metrics.unix = Some(metrics.into()),
-            }
+            config.metrics.put(metrics);
         }
     }
 }
 
 /// Runs a router until it ends.
-pub(super) fn run(args: &RunArgs) -> ExitCode {
-    if let Err(error) = log::init(args.log_format, &args.log_level) {
-        return Failure::new("cannot log")
-            .cause(format!("{error:#}"))
-            .next("name a level: error, warn, info, debug, trace")
-            .tell();
-    }
-    let config = match args.config() {
-        Ok(config) => config,
-        Err(error) => {
-            let failure = Failure::new(error.to_string()).next("correct the configuration");
-            return match std::error::Error::source(&error) {
-                Some(source) => failure.cause(source.to_string()).tell(),
-                None => failure.tell(),
-            };
-        }
-    };
-    match crate::run::run(&config, args.record.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(&error).tell(),
-    }
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    args.log.start()?;
+    Ok(crate::run::run(&args.config()?, args.record.as_deref())?)
 }
 
 /// Runs liveness until nobody needs it.
 pub(super) fn liveness(args: &LivenessArgs) -> Result<(), Failure> {
-    let logged = log::init(LogFormat::Text, "info");
-    logged
-        .and_then(|()| args.run())
-        .map_err(|error| failure(&error))
-}
-
-fn failure(error: &anyhow::Error) -> Failure {
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    let failure = Failure::new(error.to_string());
-    if causes.is_empty() {
-        failure
-    } else {
-        failure.cause(causes.join("\n"))
-    }
+    log::init(LogFormat::Text, "info")?;
+    Ok(args.run()?)
 }
 
 #[cfg(test)]

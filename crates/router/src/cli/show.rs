@@ -11,10 +11,11 @@ use rackweave_api::router::{
     StatusRequest, StopRequest, Stopped,
 };
 use rackweave_daemon::output::{Failure, Output};
+use rackweave_daemon::program;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ShowArgs, program, render};
+use super::{ShowArgs, render};
 
 /// What the command says where the router does not answer, or refuses.
 pub(super) fn asking(error: ClientError) -> Failure {

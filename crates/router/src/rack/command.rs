@@ -9,10 +9,9 @@ use rackweave_api::router::{
     RUN_DIR, RackInitRequest, RackShowRequest, RackTable, Request, SERVICE, SOCKET,
 };
 use rackweave_daemon::output::{Failure, Output};
+use rackweave_daemon::program;
 use rackweave_daemon::table::Table;
 use rackweave_types::{AzPrefix, RackNumber, RackPrefix};
-
-use crate::cli::program;
 
 /// What stands under the help of `rackweave rack`.
 const EXAMPLES: &str = "\

@@ -1,14 +1,13 @@
 //! `rackweave sled run`.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
-use rackweave_daemon::log::{self, LogFormat};
+use rackweave_daemon::config::{self, ConfigFileError};
+use rackweave_daemon::log::LogArgs;
 use rackweave_daemon::output::Failure;
 
-use crate::config::{Config, ConfigFileError, UnderlayKind};
+use crate::config::{Config, UnderlayKind};
 use crate::workers::PollMode;
 
 /// The configuration that is read where none is named and this one is there.
@@ -41,12 +40,8 @@ pub struct RunArgs {
     /// Where counters are read over HTTP: a loopback address with port, or the path of a unix socket.
     #[arg(long, value_name = "ADDRESS|PATH")]
     metrics: Option<String>,
-    /// How log lines look.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace; `RUST_LOG` goes before it.
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: String,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 impl RunArgs {
@@ -55,11 +50,8 @@ impl RunArgs {
     /// # Errors
     /// Where the file cannot be read, or a value cannot be used.
     pub fn config(&self) -> Result<Config, ConfigFileError> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None if Path::new(CONFIG).exists() => Config::read(Path::new(CONFIG))?,
-            None => Config::default(),
-        };
+        let mut config: Config =
+            config::read_named_or_usual(self.config.as_deref(), Path::new(CONFIG))?;
         self.put_over(&mut config);
         config.check()?;
         Ok(config)
@@ -79,44 +71,18 @@ impl RunArgs {
         config.workers = self.workers.unwrap_or(config.workers);
         config.poll = self.poll.unwrap_or(config.poll);
         if let Some(metrics) = &self.metrics {
-            match metrics.parse::<SocketAddr>() {
-                Ok(address) => config.metrics.listen = Some(address),
-                Err(_) => config.metrics.unix = Some(metrics.into()),
-            }
+            config.metrics.put(metrics);
         }
     }
 }
 
 /// Runs a sled until it ends.
-pub(super) fn run(args: &RunArgs, run: impl FnOnce(&Config) -> anyhow::Result<()>) -> ExitCode {
-    if let Err(error) = log::init(args.log_format, &args.log_level) {
-        return Failure::new("cannot log")
-            .cause(format!("{error:#}"))
-            .next("name a level: error, warn, info, debug, trace")
-            .tell();
-    }
-    let config = match args.config() {
-        Ok(config) => config,
-        Err(error) => {
-            let failure = Failure::new(error.to_string()).next("correct the configuration");
-            return match std::error::Error::source(&error) {
-                Some(source) => failure.cause(source.to_string()).tell(),
-                None => failure.tell(),
-            };
-        }
-    };
-    match run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-            let failure = Failure::new(error.to_string());
-            if causes.is_empty() {
-                failure.tell()
-            } else {
-                failure.cause(causes.join("\n")).tell()
-            }
-        }
-    }
+pub(super) fn run(
+    args: &RunArgs,
+    run: impl FnOnce(&Config) -> anyhow::Result<()>,
+) -> Result<(), Failure> {
+    args.log.start()?;
+    Ok(run(&args.config()?)?)
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use rackweave_api::sled::{
     Stopped,
 };
 use rackweave_daemon::output::{Failure, Output};
+use rackweave_daemon::program;
 use rackweave_types::Direction;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ShowArgs, explain, program, render};
+use super::{ShowArgs, explain, render};
 use crate::host;
 
 /// What the command says where the sled does not answer, or refuses.
