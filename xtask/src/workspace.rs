@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 /// The crates that own no clock, socket, thread, random source nor unsafe code, by folder under
 /// `crates/`.
-pub(crate) const PURE: [&str; 8] = [
-    "types", "wire", "engine", "vpc", "trust", "routing", "mgmt", "sim",
+pub(crate) const PURE: [&str; 9] = [
+    "types", "wire", "engine", "vpc", "trust", "routing", "control", "mgmt", "sim",
 ];
 
 /// Those of them that also stand where there is no `std`.

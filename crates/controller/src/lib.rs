@@ -1,0 +1,1 @@
+//! Serves the API, stores what was asked for, plans, and hands every node its state.

@@ -1,0 +1,1 @@
+//! The management gateway: finds, locates and commands every service processor of a rack.

@@ -1,0 +1,1 @@
+//! Service processors and management switches of a rack, simulated over real frames.
