@@ -5,6 +5,7 @@
 //! | [`config`] | configuration files, and what those of all daemons have in common |
 //! | [`conversation`] | clients of the control socket: a daemon says what it answers ([`conversation::Service`]) |
 //! | [`dir`] | directories of a daemon |
+//! | [`http`] | HTTP APIs, described by their own handlers |
 //! | [`listen`] | the control socket's file, for root and a group |
 //! | [`lock`] | one process for each run directory |
 //! | [`log`] | structured lines on standard error |
@@ -18,6 +19,7 @@
 pub mod config;
 pub mod conversation;
 pub mod dir;
+pub mod http;
 pub mod listen;
 pub mod lock;
 pub mod log;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use rackweave_api::http::{self, Endpoint, Problem};
 use rackweave_api::local::{ApiError, ClientError};
 use serde::Serialize;
 
@@ -94,6 +95,45 @@ impl Failure {
         match error {
             ClientError::Api(error) => error.into(),
             ClientError::Connect { path, error } => unreachable(daemon, &path, &error),
+            other => {
+                let cause = std::error::Error::source(&other).map(ToString::to_string);
+                Self {
+                    what: other.to_string(),
+                    cause,
+                    next: Some(format!(
+                        "see whether it still runs: `systemctl status rackweave-{daemon}`"
+                    )),
+                }
+            }
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let what = match (&problem.field, problem.detail) {
+            (Some(field), Some(detail)) => format!("{field}: {detail}"),
+            (Some(field), None) => format!("{field}: {}", problem.title),
+            (None, detail) => detail.unwrap_or(problem.title),
+        };
+        Self {
+            what,
+            cause: None,
+            next: problem.next,
+        }
+    }
+}
+
+impl Failure {
+    /// Why the daemon of this name could not be asked over HTTP, or what it refused.
+    #[must_use]
+    pub fn asking_http(daemon: &str, error: http::ClientError) -> Self {
+        match error {
+            http::ClientError::Problem(problem) => (*problem).into(),
+            http::ClientError::Connect {
+                endpoint: Endpoint::Unix(path),
+                source,
+            } => unreachable(daemon, &path, &source),
             other => {
                 let cause = std::error::Error::source(&other).map(ToString::to_string);
                 Self {
@@ -199,6 +239,15 @@ mod tests {
         assert_eq!(
             Failure::from(error).to_string(),
             "error: no port is called `web`\n  cause: one\n         two\n  next : `rackweave sled ports` lists them"
+        );
+    }
+
+    #[test]
+    fn a_problem_says_where_it_is() {
+        let problem = Problem::bad_request("not a port").field("rules[2].ports");
+        assert_eq!(
+            Failure::from(problem.next("take 1 to 65535")).to_string(),
+            "error: rules[2].ports: not a port\n  next : take 1 to 65535"
         );
     }
 

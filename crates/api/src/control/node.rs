@@ -1,0 +1,45 @@
+//! What hosts hear and say.
+
+use rackweave_types::Generation;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a host hears: where it stands, and what makes its state the newest one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeUpdate<S, D> {
+    /// Its whole state: it knows none, or one that cannot be mended.
+    State(S),
+    /// What has changed since the generation that it named, or was told last.
+    Delta(D),
+    /// It has the newest state.
+    Current {
+        /// The newest generation.
+        generation: Generation,
+    },
+}
+
+/// What a host says of itself, after each change and regularly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeReport {
+    /// The generation that is in force.
+    #[schema(value_type = u64)]
+    pub generation: Generation,
+    /// The digest of that state, in hexadecimal digits.
+    pub digest: String,
+    /// What could not be put into force.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub errors: Vec<ObjectError>,
+    /// Name and version of the program.
+    pub program: String,
+}
+
+/// An object that could not be put into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ObjectError {
+    /// The object, as the state names it.
+    pub object: String,
+    /// Why.
+    pub error: String,
+}

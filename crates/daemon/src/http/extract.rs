@@ -1,0 +1,150 @@
+//! What handlers take from requests; what does not fit is refused with the field at fault.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rackweave_api::http::Problem;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::Refused;
+
+/// How long a client may take to send a body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body of JSON, of a request or an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        if !is_json(request.headers()) {
+            let problem = Problem::of(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                .detail("the body must be JSON")
+                .next("say `content-type: application/json`");
+            return Err(problem.into());
+        }
+        let body = timeout(PATIENCE, Bytes::from_request(request, state)).await;
+        let body = match body {
+            Ok(body) => body.map_err(unread)?,
+            Err(_) => {
+                let problem = Problem::of(StatusCode::REQUEST_TIMEOUT);
+                return Err(problem.detail("the body took too long").into());
+            }
+        };
+        parse(&body).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|media| media.to_str().ok());
+    let media = media.and_then(|media| media.split(';').next());
+    media.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn unread(rejection: BytesRejection) -> Refused {
+    let problem = match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            Problem::of(StatusCode::PAYLOAD_TOO_LARGE).detail("the body is too long")
+        }
+        other => Problem::bad_request(other.body_text()),
+    };
+    problem.into()
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let problem = Problem::bad_request(error.inner().to_string());
+        if field == "." {
+            problem
+        } else {
+            problem.field(field)
+        }
+    })?;
+    json.end()
+        .map_err(|error| Problem::bad_request(error.to_string()))?;
+    Ok(value)
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Names in a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path(value) =
+            path.map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+/// Parameters of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(value) =
+            query.map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rules {
+        rules: Vec<Rule>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        port: u16,
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named() {
+        let refused = |text: &str| *parse::<Rules>(text.as_bytes()).unwrap_err().0;
+        let problem = refused(r#"{"rules":[{"port":1},{"port":70000}]}"#);
+        assert_eq!(problem.field.as_deref(), Some("rules[1].port"));
+        assert_eq!(problem.status, 400);
+        let problem = refused(r#"{"rules":[{"prot":1}]}"#);
+        assert!(problem.to_string().contains("unknown field `prot`"));
+        for text in ["", "{", r#"{"rules":[]} x"#] {
+            assert_eq!(refused(text).field, None);
+        }
+        let rules: Rules = parse(br#"{"rules":[{"port":1}]}"#).unwrap();
+        assert_eq!(rules.rules[0].port, 1);
+    }
+}
