@@ -44,8 +44,12 @@ pub enum FramesError {
 /// Every frame that comes in on a link, and a way to send others out of it.
 #[derive(Debug)]
 pub struct Frames {
-    socket: OwnedFd,
+    socket: Opened,
 }
+
+/// A packet socket on one link, with its options.
+#[derive(Debug)]
+pub(crate) struct Opened(OwnedFd);
 
 impl Frames {
     /// Opens a socket on the link of the calling thread's namespace. Frames that leave the link are not seen.
@@ -53,33 +57,14 @@ impl Frames {
     /// # Errors
     /// [`FramesError`].
     pub fn open(name: &str) -> Result<Self, FramesError> {
-        let index = if_nametoindex(name).map_err(|errno| FramesError::NoLink {
-            name: name.into(),
-            source: errno.into(),
-        })?;
-        let failed = |what| {
-            move |source| FramesError::Open {
-                what,
-                name: name.into(),
-                source,
-            }
-        };
-        let frames = Self {
-            socket: socket().map_err(failed("open a packet socket"))?,
-        };
-        let set = |level, option, value| frames.set(level, option, value);
-        let all = [
+        let options = [
             (libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1),
             (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1),
             (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1),
             (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, BUFFER),
             (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER),
         ];
-        for (level, option, value) in all {
-            set(level, option, value).map_err(failed("set up a packet socket"))?;
-        }
-        frames.bind(index).map_err(failed("bind a packet socket"))?;
-        Ok(frames)
+        Opened::on(name, &options).map(|socket| Self { socket })
     }
 
     /// The next frame that waits, behind its header, into `buffer` ([`FRAME_MAX`] octets hold any); its length, or
@@ -91,7 +76,7 @@ impl Frames {
         // SAFETY: the buffer is ours and as long as the kernel is told.
         let got = unsafe {
             libc::recv(
-                self.socket.as_raw_fd(),
+                self.socket.0.as_raw_fd(),
                 buffer.as_mut_ptr().cast(),
                 buffer.len(),
                 libc::MSG_DONTWAIT,
@@ -108,12 +93,44 @@ impl Frames {
     /// # Errors
     /// What the kernel says, such as that the link is down.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        // SAFETY: the frame is as long as the kernel is told, and only read.
+        self.socket.send(frame)
+    }
+}
+
+impl Opened {
+    /// A socket on the link of the calling thread's namespace, with these options: level, name, value.
+    pub(crate) fn on(
+        name: &str,
+        options: &[(libc::c_int, libc::c_int, libc::c_int)],
+    ) -> Result<Self, FramesError> {
+        let index = if_nametoindex(name).map_err(|errno| FramesError::NoLink {
+            name: name.into(),
+            source: errno.into(),
+        })?;
+        let failed = |what| {
+            move |source| FramesError::Open {
+                what,
+                name: name.into(),
+                source,
+            }
+        };
+        let opened = Self(socket().map_err(failed("open a packet socket"))?);
+        for (level, option, value) in options {
+            let set = opened.set(*level, *option, *value);
+            set.map_err(failed("set up a packet socket"))?;
+        }
+        opened.bind(index).map_err(failed("bind a packet socket"))?;
+        Ok(opened)
+    }
+
+    /// Sends octets out of the link, at once.
+    pub(crate) fn send(&self, octets: &[u8]) -> io::Result<()> {
+        // SAFETY: the octets are as many as the kernel is told, and only read.
         let sent = unsafe {
             libc::send(
-                self.socket.as_raw_fd(),
-                frame.as_ptr().cast(),
-                frame.len(),
+                self.0.as_raw_fd(),
+                octets.as_ptr().cast(),
+                octets.len(),
                 libc::MSG_DONTWAIT,
             )
         };
@@ -125,7 +142,7 @@ impl Frames {
         // SAFETY: the value is an `int`, as all these options take, and as long as the kernel is told.
         let done = unsafe {
             libc::setsockopt(
-                self.socket.as_raw_fd(),
+                self.0.as_raw_fd(),
                 level,
                 option,
                 (&raw const value).cast(),
@@ -143,9 +160,14 @@ impl Frames {
         address.sll_ifindex = i32::try_from(index).unwrap_or_default();
         let length = socklen(size_of::<libc::sockaddr_ll>())?;
         // SAFETY: the address is of a packet socket's type, and as long as the kernel is told.
-        let done =
-            unsafe { libc::bind(self.socket.as_raw_fd(), (&raw const address).cast(), length) };
+        let done = unsafe { libc::bind(self.0.as_raw_fd(), (&raw const address).cast(), length) };
         Ok(Errno::result(done).map(drop)?)
+    }
+}
+
+impl AsFd for Opened {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`shm`] | memory that outlives the process |
 //! | [`socket`] | what sockets of many links have in common |
 //! | [`sysctl`] | the kernel's settings |
+//! | [`tagged`] | whole frames of a link, with their VLAN tags |
 //! | [`tap`] | the underlay over a TAP with tunnel segmentation offload |
 //! | [`thread`] | processors, and pinning to one |
 //! | [`timer`] | a timer to wait for beside sockets (timerfd) |
@@ -42,6 +43,7 @@ pub mod random;
 pub mod shm;
 pub mod socket;
 pub mod sysctl;
+pub mod tagged;
 pub mod tap;
 pub mod thread;
 pub mod timer;
