@@ -14,6 +14,7 @@
 //! | [`port`] | ports, positions and units |
 //! | [`rack`] | what a type of rack looks like: read from a file, refused where it could be ambiguous |
 //! | [`sp`] | what a gateway and a service processor say to each other |
+//! | [`stack`] | UDP over link-local IPv6 on one VLAN: tagged frames below, datagrams above |
 //! | [`switch`] | the model of a switch chip: frames in, frames out |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,9 +23,11 @@ extern crate alloc;
 
 pub mod address;
 pub mod cabling;
+mod frame;
 pub mod location;
 pub mod plan;
 pub mod port;
 pub mod rack;
 pub mod sp;
+pub mod stack;
 pub mod switch;

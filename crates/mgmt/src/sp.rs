@@ -10,6 +10,7 @@
 //! | [`dispatch`] | the service processor's side |
 //! | [`exchange`] | the gateway's side: ids, deadlines, retries |
 //! | [`console`] | a serial console that one operator at a time holds |
+//! | [`probe`] | frames that prove isolation |
 //! | [`update`] | firmware in resumable, verified chunks |
 
 pub mod auth;
@@ -18,6 +19,7 @@ pub mod dispatch;
 pub mod envelope;
 pub mod exchange;
 pub mod message;
+pub mod probe;
 pub mod update;
 
 pub use auth::{Key, Opener, Sealer};

@@ -5,7 +5,6 @@
 //! ports of its VLAN but the one it came from; with learning, only to the port where its destination was last heard.
 
 mod counters;
-mod frame;
 
 pub use counters::{Counters, DropReason};
 
@@ -15,7 +14,7 @@ use alloc::vec::Vec;
 use rackweave_types::{MacAddr, Vlan};
 use serde::{Deserialize, Serialize};
 
-use frame::Parsed;
+use crate::frame::Parsed;
 
 /// The number of a chip's port, as the chip counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

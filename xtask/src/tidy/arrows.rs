@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("vpc", &["types", "wire", "engine"]),
     (
         "testkit",
-        &["types", "wire", "engine", "vpc", "trust", "routing"],
+        &["types", "wire", "engine", "vpc", "trust", "routing", "mgmt"],
     ),
     ("bench", &["types", "wire", "engine", "vpc", "testkit"]),
     ("guest", &["types", "wire"]),
@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
         &["types", "control", "store", "trust", "api", "daemon"],
     ),
     ("mgs", &["types", "wire", "mgmt", "linux", "api", "daemon"]),
-    ("sp-sim", &["types", "wire", "mgmt", "linux", "daemon"]),
+    ("sp-sim", &["types", "mgmt", "linux", "api", "daemon"]),
     ("lab", &["types", "linux", "api", "daemon"]),
     ("sim", &["types", "trust", "routing"]),
     (

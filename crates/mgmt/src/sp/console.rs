@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 use super::message::{Failure, Response};
 use crate::port::SpPort;
 
+/// Seconds after which an operator that is not heard of holds the console no longer.
+pub const HOLD: u64 = 60;
 /// Octets of a console that one response carries.
 pub const READ_MAX: usize = 1_024;
 
@@ -29,6 +31,8 @@ struct Holder {
     operator: String,
     /// By way of which gateway.
     port: SpPort,
+    /// When it was heard of last, in seconds since the service processor's start.
+    heard: u64,
 }
 
 impl Console {
@@ -67,13 +71,38 @@ impl Console {
         self.holder.as_ref().map(|holder| holder.operator.as_str())
     }
 
-    pub(super) fn attach(&mut self, port: SpPort, operator: String) -> Result<Response, Failure> {
+    /// So many seconds after the service processor's start: an operator that was not heard of for [`HOLD`] is gone.
+    pub fn expire(&mut self, now: u64) {
+        let gone = |holder: &Holder| now.saturating_sub(holder.heard) >= HOLD;
+        if self.holder.as_ref().is_some_and(gone) {
+            self.holder = None;
+        }
+    }
+
+    /// The holder is heard of.
+    pub(super) fn hear(&mut self, port: SpPort, now: u64) {
+        if let Some(holder) = self.holder.as_mut().filter(|holder| holder.port == port) {
+            holder.heard = now;
+        }
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        port: SpPort,
+        operator: String,
+        now: u64,
+    ) -> Result<Response, Failure> {
         match &self.holder {
             Some(holder) if holder.operator != operator || holder.port != port => {
                 Err(Failure::Held(holder.operator.clone()))
             }
             _ => {
-                self.holder = Some(Holder { operator, port });
+                let heard = now;
+                self.holder = Some(Holder {
+                    operator,
+                    port,
+                    heard,
+                });
                 Ok(Response::Console(self.first, Vec::new()))
             }
         }
@@ -152,23 +181,37 @@ mod tests {
     #[test]
     fn one_operator_at_a_time_holds_it() {
         let mut console = Console::new(8);
-        console.attach(ONE, "ada".into()).unwrap();
-        console.attach(ONE, "ada".into()).unwrap();
+        console.attach(ONE, "ada".into(), 0).unwrap();
+        console.attach(ONE, "ada".into(), 0).unwrap();
         for (port, operator) in [(ONE, "bob"), (SpPort::Two, "ada")] {
             assert_eq!(
-                console.attach(port, operator.into()),
+                console.attach(port, operator.into(), 0),
                 Err(Failure::Held("ada".into()))
             );
         }
         assert_eq!(console.read(SpPort::Two, 0, 0), Err(Failure::NotHeld));
         console.detach(ONE).unwrap();
-        console.attach(SpPort::Two, "bob".into()).unwrap();
+        console.attach(SpPort::Two, "bob".into(), 0).unwrap();
+    }
+
+    #[test]
+    fn an_operator_that_is_not_heard_of_any_more_holds_it_no_longer() {
+        let mut console = Console::new(8);
+        console.attach(ONE, "ada".into(), 5).unwrap();
+        console.hear(SpPort::Two, 50);
+        console.expire(4 + HOLD);
+        assert_eq!(console.holder(), Some("ada"));
+        console.hear(ONE, 20);
+        console.expire(5 + HOLD);
+        assert_eq!(console.holder(), Some("ada"));
+        console.expire(20 + HOLD);
+        assert_eq!(console.holder(), None);
     }
 
     #[test]
     fn a_holder_that_is_behind_holds_the_host_up_and_loses_nothing() {
         let mut console = Console::new(8);
-        console.attach(ONE, "ada".into()).unwrap();
+        console.attach(ONE, "ada".into(), 0).unwrap();
         assert_eq!(console.produce(b"0123456789"), 8);
         assert_eq!(read(&mut console, 0, 0), (0, b"01234567".to_vec()));
         assert_eq!(read(&mut console, 5, 5), (5, b"567".to_vec()));
@@ -182,14 +225,14 @@ mod tests {
         let mut console = Console::new(4);
         assert_eq!(console.produce(b"0123456"), 7);
         assert_eq!(console.produce(b"78"), 2);
-        console.attach(ONE, "ada".into()).unwrap();
+        console.attach(ONE, "ada".into(), 0).unwrap();
         assert_eq!(read(&mut console, 0, 0), (5, b"5678".to_vec()));
     }
 
     #[test]
     fn what_is_typed_twice_arrives_once() {
         let mut console = Console::new(4);
-        console.attach(ONE, "ada".into()).unwrap();
+        console.attach(ONE, "ada".into(), 0).unwrap();
         let mut write = |at, octets| console.write(ONE, at, octets).unwrap().0.to_vec();
         assert_eq!(write(0, b"ls"), b"ls");
         assert_eq!(write(0, b"ls\n"), b"\n");

@@ -4,11 +4,15 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use rackweave_types::MacAddr;
+
 use super::auth::{Key, Opener, Sealer, Way};
 use super::console::Console;
 use super::envelope::{self, Letter, Message, Unreadable, VERSION};
 use super::message::{Failure, Here, Kind, Part, Power, Reading, Request, Response, State};
+use super::probe::{self, Witnesses};
 use super::update::{Flash, Update};
+use crate::address::MacRange;
 use crate::port::SpPort;
 
 /// Parts or readings that one response carries: they fit, whatever their names.
@@ -61,10 +65,16 @@ pub trait Board {
     fn ignition(&self) -> Option<u64>;
 }
 
-/// All that a service processor does.
-pub trait Handlers: Identity + Health + Host + Board + Flash {}
+/// The wire to the management network.
+pub trait Wire {
+    /// Sends a whole frame, with the tags it has.
+    fn inject(&mut self, frame: Vec<u8>);
+}
 
-impl<H: Identity + Health + Host + Board + Flash> Handlers for H {}
+/// All that a service processor does.
+pub trait Handlers: Identity + Health + Host + Board + Flash + Wire {}
+
+impl<H: Identity + Health + Host + Board + Flash + Wire> Handlers for H {}
 
 /// What a service processor counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +95,8 @@ pub struct Dispatcher {
     remembered: VecDeque<(SpPort, u32, Response)>,
     /// The serial console of the unit's host.
     pub console: Console,
+    /// The probes that reached it.
+    pub witnesses: Witnesses,
     update: Update,
     counters: Counters,
 }
@@ -106,6 +118,7 @@ impl Dispatcher {
             proofs: proof(one).zip(proof(two)).map(|(one, two)| [one, two]),
             remembered: VecDeque::new(),
             console,
+            witnesses: Witnesses::default(),
             update: Update::default(),
             counters: Counters::default(),
         }
@@ -194,6 +207,7 @@ impl Dispatcher {
         handlers: &mut impl Handlers,
     ) -> Option<Result<Response, Failure>> {
         let done = |()| Response::Done;
+        self.console.expire(handlers.uptime());
         Some(match request {
             Request::Discover => Ok(Response::Here(self.here(port, handlers))),
             Request::ReplyIfAt(at) if SpPort::from(at) == port => {
@@ -219,8 +233,14 @@ impl Dispatcher {
                 .ignition()
                 .map(Response::Ignition)
                 .ok_or(Failure::Unsupported),
-            Request::ConsoleAttach(operator) => self.console.attach(port, shortened(&operator)),
-            Request::ConsoleRead(from, received) => self.console.read(port, from, received),
+            Request::ConsoleAttach(operator) => {
+                let now = handlers.uptime();
+                self.console.attach(port, shortened(&operator), now)
+            }
+            Request::ConsoleRead(from, received) => {
+                self.console.hear(port, handlers.uptime());
+                self.console.read(port, from, received)
+            }
             Request::ConsoleWrite(at, octets) => {
                 self.console
                     .write(port, at, &octets)
@@ -239,6 +259,8 @@ impl Dispatcher {
                 Ok(Response::Done)
             }
             Request::UpdateAbort => Ok(self.update.abort()),
+            Request::Inject(probes) => inject(&probes, handlers).map(done),
+            Request::Witnessed(from) => Ok(self.witnesses.since(from)),
         })
     }
 
@@ -263,6 +285,16 @@ impl Dispatcher {
             refused: self.counters.refused,
         }
     }
+}
+
+fn inject(probes: &[probe::Probe], handlers: &mut impl Handlers) -> Result<(), Failure> {
+    let first = MacAddr::new(handlers.first_mac());
+    // A unit without a range of its own has one address.
+    let source = |port| MacRange::of(first).map_or(first, |range| range.management(port));
+    for frame in probe::frames(probes, source)? {
+        handlers.inject(frame);
+    }
+    Ok(())
 }
 
 const fn index(port: SpPort) -> usize {

@@ -8,6 +8,7 @@ use core::fmt;
 
 use minicbor::{Decode, Encode};
 
+use super::probe::{Probe, Witness};
 use crate::port::SpPort;
 
 /// What a gateway asks of a service processor, or a service processor of a gateway.
@@ -71,6 +72,12 @@ pub enum Request {
     /// Forget the update.
     #[n(18)]
     UpdateAbort,
+    /// Send these probes.
+    #[n(19)]
+    Inject(#[n(0)] Vec<Probe>),
+    /// Which probes have reached you, from this number on?
+    #[n(20)]
+    Witnessed(#[n(0)] u64),
 }
 
 /// What is answered.
@@ -110,6 +117,9 @@ pub enum Response {
     /// It was not done.
     #[n(10)]
     Failed(#[n(0)] Failure),
+    /// Probes that arrived, from the number that was asked for or the first that is kept, and where to go on.
+    #[n(11)]
+    Witnessed(#[n(0)] Vec<Witness>, #[n(1)] u64),
 }
 
 /// One of the two ways to a service processor, as it is written in messages.

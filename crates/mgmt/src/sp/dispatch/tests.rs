@@ -2,6 +2,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::super::message::{Image, Port};
+use super::super::probe::{Probe, Witness};
 use super::*;
 
 /// A sled that keeps its images in memory.
@@ -13,6 +14,7 @@ pub(crate) struct Sled {
     pub(crate) flash: Vec<u8>,
     pub(crate) tried: usize,
     pub(crate) kept: usize,
+    pub(crate) injected: Vec<Vec<u8>>,
     parts: Vec<Part>,
 }
 
@@ -29,6 +31,7 @@ impl Sled {
             flash: Vec::new(),
             tried: 0,
             kept: 0,
+            injected: Vec::new(),
             parts: (0..20).map(part).collect(),
         }
     }
@@ -99,6 +102,12 @@ impl Flash for Sled {
     }
     fn keep(&mut self) {
         self.kept = self.tried;
+    }
+}
+
+impl Wire for Sled {
+    fn inject(&mut self, frame: Vec<u8>) {
+        self.injected.push(frame);
     }
 }
 
@@ -244,4 +253,52 @@ fn what_is_no_request_is_counted_and_not_answered() {
         assert_eq!(dispatcher.receive(SpPort::One, datagram, &mut sled), None);
     }
     assert_eq!(dispatcher.counters().unreadable, 3);
+}
+
+#[test]
+fn probes_leave_from_the_address_of_their_port_and_what_arrives_is_told() {
+    let (mut dispatcher, mut sled) = (dispatcher(false), Sled::new());
+    let probe = |tags: &[u16]| Probe {
+        port: Port::Two,
+        tags: tags.to_vec(),
+        destination: [0xff; 6],
+        marker: 5,
+    };
+    let order = Request::Inject(vec![probe(&[]), probe(&[0x301, 0x102])]);
+    let response = ask(&mut dispatcher, &mut sled, SpPort::One, 1, order);
+    assert_eq!(response, Some(Response::Done));
+    let seen: Vec<_> = sled
+        .injected
+        .iter()
+        .filter_map(|frame| probe::read(frame))
+        .collect();
+    let source = MacAddr::new([0xa8, 0x40, 0x25, 0, 0, 0x11]);
+    assert!(seen.iter().all(|it| it.source == source && it.marker == 5));
+    assert_eq!(
+        seen.iter().map(|it| it.tags.len()).collect::<Vec<_>>(),
+        [0, 2]
+    );
+    for order in [
+        Request::Inject(vec![probe(&[1, 2, 3])]),
+        Request::Inject(vec![probe(&[]); probe::PROBES_MAX + 1]),
+    ] {
+        let response = ask(&mut dispatcher, &mut sled, SpPort::One, 2, order);
+        assert_eq!(response, Some(Response::Failed(Failure::Unsupported)));
+    }
+    assert_eq!(sled.injected.len(), 2);
+    let arrived = probe::write(MacAddr::BROADCAST, source, &[0x301], 9);
+    assert!(dispatcher.witnesses.see(&arrived));
+    let response = ask(
+        &mut dispatcher,
+        &mut sled,
+        SpPort::One,
+        3,
+        Request::Witnessed(0),
+    );
+    let witness = Witness {
+        marker: 9,
+        port: Some(Port::One),
+        tags: vec![0x301],
+    };
+    assert_eq!(response, Some(Response::Witnessed(vec![witness], 1)));
 }

@@ -5,7 +5,8 @@ use core::fmt::Write;
 use proptest::prelude::*;
 
 use super::super::auth::{Key, Way};
-use super::super::message::{Here, Image, Kind, Power, Progress, State};
+use super::super::message::{Here, Image, Kind, Port, Power, Progress, State};
+use super::super::probe::{Probe, Witness};
 use super::*;
 
 fn hex(octets: &[u8]) -> String {
@@ -27,7 +28,7 @@ fn version_1_is_frozen() {
         kind: Kind::Psc,
         serial: "S1".into(),
         first_mac: [1, 2, 3, 4, 5, 6],
-        reached: super::super::message::Port::Two,
+        reached: Port::Two,
         boot: [9; 16],
         version: 1,
     };
@@ -40,10 +41,7 @@ fn version_1_is_frozen() {
     };
     let cases = [
         (Message::Request(Request::Discover), FROZEN[0]),
-        (
-            Message::Request(Request::ReplyIfAt(super::super::message::Port::One)),
-            FROZEN[1],
-        ),
+        (Message::Request(Request::ReplyIfAt(Port::One)), FROZEN[1]),
         (
             Message::Request(Request::ConsoleWrite(4, vec![0x6c, 0x73])),
             FROZEN[2],
@@ -85,6 +83,49 @@ const FROZEN: [&str; 7] = [
     "01010102030482008186016253314601020304050602500909090909090909090909090909090901",
     "01010102030482028185016166f50700",
     "01010102030482098182836161095820030303030303030303030303030303030303030303030303030303030303030305",
+];
+
+/// The octets of what version 1 has learned since.
+#[test]
+fn probes_are_frozen() {
+    let probe = Probe {
+        port: Port::Two,
+        tags: vec![0x301, 0x102],
+        destination: [0xff; 6],
+        marker: 0x0102_0304_0506,
+    };
+    let witness = Witness {
+        marker: 7,
+        port: Some(Port::One),
+        tags: vec![0x301],
+    };
+    let elsewhere = Witness {
+        marker: 8,
+        port: None,
+        tags: vec![],
+    };
+    let cases = [
+        (
+            Message::Request(Request::Inject(vec![probe])),
+            FROZEN_PROBES[0],
+        ),
+        (Message::Request(Request::Witnessed(3)), FROZEN_PROBES[1]),
+        (
+            Message::Response(Response::Witnessed(vec![witness, elsewhere], 9)),
+            FROZEN_PROBES[2],
+        ),
+    ];
+    for (message, frozen) in cases {
+        let octets = write(0x0102_0304, &message, None).unwrap();
+        assert_eq!(hex(&octets), frozen, "{message:?}");
+        assert_eq!(read(&octets, None).unwrap().message, message);
+    }
+}
+
+const FROZEN_PROBES: [&str; 3] = [
+    "0100010203048213818184021903018219010246ffffffffffff1b0000010203040506",
+    "01000102030482148103",
+    "010101020304820b828283070181190301830882f68009",
 ];
 
 #[test]

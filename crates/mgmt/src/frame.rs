@@ -1,10 +1,10 @@
-//! A frame as a switch sees it: addresses, one tag, the rest.
+//! A frame as whoever reads tags sees it: addresses, one tag, the rest.
 
 use alloc::vec::Vec;
 
 use rackweave_types::{MacAddr, Vlan};
 
-use super::DropReason;
+use crate::switch::DropReason;
 
 /// Both addresses of a frame.
 const ADDRESSES: usize = 12;
@@ -17,10 +17,10 @@ const PRIORITY: u16 = 0xf000;
 
 /// A frame, not changed yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parsed<'f> {
-    pub(super) dst: MacAddr,
-    pub(super) src: MacAddr,
-    pub(super) tag: Option<Tag>,
+pub(crate) struct Parsed<'f> {
+    pub(crate) dst: MacAddr,
+    pub(crate) src: MacAddr,
+    pub(crate) tag: Option<Tag>,
     addresses: &'f [u8],
     /// Type and payload, behind the tag where there is one.
     rest: &'f [u8],
@@ -28,13 +28,13 @@ pub(super) struct Parsed<'f> {
 
 /// A frame's outermost tag.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tag {
-    pub(super) vid: u16,
+pub(crate) struct Tag {
+    pub(crate) vid: u16,
     priority: u16,
 }
 
 impl<'f> Parsed<'f> {
-    pub(super) fn of(bytes: &'f [u8]) -> Result<Self, DropReason> {
+    pub(crate) fn of(bytes: &'f [u8]) -> Result<Self, DropReason> {
         let (addresses, rest) = bytes
             .split_at_checked(ADDRESSES)
             .ok_or(DropReason::Truncated)?;
@@ -63,16 +63,16 @@ impl<'f> Parsed<'f> {
     }
 
     /// Whether there is a tag behind the tag, or behind none.
-    pub(super) fn is_nested(&self) -> bool {
+    pub(crate) fn is_nested(&self) -> bool {
         TAG_TYPES.iter().any(|kind| self.rest.starts_with(kind))
     }
 
-    pub(super) fn without_tag(&self) -> Vec<u8> {
+    pub(crate) fn without_tag(&self) -> Vec<u8> {
         [self.addresses, self.rest].concat()
     }
 
     /// The frame with this VLAN's tag, and the priority it had.
-    pub(super) fn with_tag(&self, vlan: Vlan) -> Vec<u8> {
+    pub(crate) fn with_tag(&self, vlan: Vlan) -> Vec<u8> {
         let priority = self.tag.map_or(0, |tag| tag.priority);
         let control = (vlan.get() | priority).to_be_bytes();
         let [kind, ..] = &TAG_TYPES;
