@@ -7,6 +7,7 @@
 pub mod control;
 pub mod http;
 pub mod local;
+pub mod mgs;
 pub mod router;
 pub mod sled;
 pub mod sp_sim;
