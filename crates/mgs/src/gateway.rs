@@ -548,3 +548,6 @@ fn reached(found: &Found) -> Reached {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
