@@ -225,6 +225,7 @@ fn vpc() -> Result<VpcState, Box<dyn Error>> {
             RuleSet::default_rules(RuleSetId::new(1), vni),
             RuleSet {
                 id: RuleSetId::new(2),
+                generation: Generation::ZERO,
                 rules: vec![http],
             },
         ],

@@ -164,6 +164,7 @@ fn vpc() -> VpcState {
             RuleSet::default_rules(RuleSetId::new(1), vni),
             RuleSet {
                 id: RuleSetId::new(2),
+                generation: Generation::ZERO,
                 rules: vec![user_rule, ping],
             },
         ],

@@ -143,6 +143,7 @@ fn guarded() -> RuleSet {
     let refused = tcp(vec![PortRange::single(81)]);
     RuleSet {
         id: GUARDED,
+        generation: Generation::ZERO,
         rules: vec![
             rule(
                 11,

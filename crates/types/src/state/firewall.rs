@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{FirewallRuleId, RuleSetId, SubnetId};
-use crate::{Direction, PortRange, Vni};
+use crate::{Direction, Generation, PortRange, Vni};
 
 /// Rules that are in force together for the ports that name the set.
 ///
@@ -18,6 +18,9 @@ use crate::{Direction, PortRange, Vni};
 pub struct RuleSet {
     /// Its number.
     pub id: RuleSetId,
+    /// Tells its changes apart, where the set is handed down by itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: Generation,
     /// Its rules, in any order.
     #[serde(default)]
     pub rules: Vec<FirewallRule>,
@@ -157,8 +160,20 @@ impl RuleSet {
                 },
             ),
         ];
-        Self { id, rules }
+        Self {
+            id,
+            generation: Generation::ZERO,
+            rules,
+        }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_zero(generation: &Generation) -> bool {
+    *generation == Generation::ZERO
 }
 
 fn allow(id: u32, direction: Direction, filters: Filters) -> FirewallRule {

@@ -16,16 +16,21 @@
 //! | [`ZoneState`] | DNS zone of a VPC | [`Vni`](crate::Vni) and origin |
 //! | [`InstanceState`] | instance | [`InstanceId`] |
 //!
-//! [`HostState`] is the set of those that a sled needs.
+//! [`HostState`] is the set of those that a sled needs. On the way to it each is an object of its own
+//! ([`StateObject`]), also the rule sets of a VPC, and [`StateDelta`] is what changes.
 //!
 //! Each object carries the [version](StateVersion) of its format and a
-//! [generation](crate::Generation). [`from_file`] refuses fields it does not know, for people who
+//! [generation](crate::Generation). People who write files count changes; a planner, whose states follow
+//! from what was asked for alone, takes a digest of the object: generations differ where objects
+//! do, and the greater one says nothing. [`from_file`] refuses fields it does not know, for people who
 //! mistype one; [`from_stream`] ignores them, for a sender one release ahead. Types without an
 //! invariant of their own (an address that should lie in a subnet) are checked by who runs them.
 
 mod attachment;
 mod boundary;
+mod delta;
 mod dhcp;
+mod digest;
 mod firewall;
 mod host;
 mod ids;
@@ -34,6 +39,7 @@ mod limits;
 mod mapping;
 mod name;
 mod nat;
+mod object;
 mod port;
 mod read;
 mod route;
@@ -46,7 +52,9 @@ pub use attachment::{
     Attachment, Device, InterfaceName, InterfaceNameError, TapDevice, VhostUserDevice,
 };
 pub use boundary::{BoundaryGroup, BoundaryState};
+pub use delta::{DeltaError, MappingDelta, ObjectChange, StateDelta};
 pub use dhcp::{DhcpSettings, LeaseTime, LeaseTimeError};
+pub use digest::{ParseStateDigestError, StateDigest};
 pub use firewall::{
     Filters, FirewallAction, FirewallRule, HostFilter, IcmpFilter, ProtocolFilter, RuleSet,
 };
@@ -57,6 +65,7 @@ pub use limits::{Cap, Caps, PortLimits};
 pub use mapping::{MappingEntry, MappingState};
 pub use name::{DomainName, DomainNameError};
 pub use nat::{ExternalAddress, ExternalKind, NatBlock, PortBlock, PortBlockError};
+pub use object::{ObjectName, StateObject};
 pub use port::{PortAddress, PortConfig};
 pub use read::{FileError, from_file, from_stream};
 pub use route::{Route, RouteTarget, Router};

@@ -7,7 +7,7 @@ use rackweave_types::state::{
     Filters, FirewallAction, FirewallRule, FirewallRuleId, HostFilter, ProtocolFilter, RuleSet,
     RuleSetId,
 };
-use rackweave_types::{Direction, Mtu, PortRange};
+use rackweave_types::{Direction, Generation, Mtu, PortRange};
 
 use crate::stage::{Stage, Who};
 
@@ -69,6 +69,7 @@ fn reject_in() {
     };
     scene.vpc.rule_sets.push(RuleSet {
         id: RuleSetId::new(3),
+        generation: Generation::ZERO,
         rules: vec![reject(12, Direction::In, filters)],
     });
     scene.web.rule_sets.push(RuleSetId::new(3));

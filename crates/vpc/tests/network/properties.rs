@@ -11,7 +11,7 @@ use rackweave_types::state::{
     HostFilter, IcmpFilter, NatBlock, PortAddress, PortBlock, ProtocolFilter, Route, RouteId,
     RouteTarget, RuleSet, RuleSetId, SubnetId, TransitHolder,
 };
-use rackweave_types::{BytesPerSecond, Direction, Mtu, PacketsPerSecond, PortRange};
+use rackweave_types::{BytesPerSecond, Direction, Generation, Mtu, PacketsPerSecond, PortRange};
 use rackweave_vpc::RuleName;
 
 fn prefix() -> impl Strategy<Value = ipnet::IpNet> {
@@ -135,6 +135,7 @@ fn scene() -> impl Strategy<Value = Scene> {
         let (more, transit, (floating, ephemeral, nat), mtu) = own;
         scene.vpc.rule_sets.push(RuleSet {
             id: RuleSetId::new(9),
+            generation: Generation::ZERO,
             rules,
         });
         scene.test.rule_sets.push(RuleSetId::new(9));

@@ -1,0 +1,200 @@
+//! What belongs to the sleds themselves: their way out, and the boundary as all see it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rackweave_types::state::{
+    BoundaryGroup, BoundaryState, Caps, DhcpSettings, Filters, FirewallAction, FirewallRule,
+    FirewallRuleId, PortAddress, PortConfig, PortLimits, Route, RouteId, RouteTarget, Router,
+    RouterId, RuleSet, RuleSetId, SledUnderlay, StateVersion, Subnet, SubnetId, SystemState,
+    VpcState,
+};
+use rackweave_types::{
+    Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, ServicePrefix, ServiceRole, Vni,
+    reserved,
+};
+
+use super::object::Planned;
+use crate::allocate::drawn::SLED_MAC;
+use crate::intent::Intent;
+use crate::key::Kind;
+use crate::model::{AzGiven, AzSpec, Entry, Object, SledGiven, SledSpec};
+use rackweave_types::state::StateObject;
+
+/// The number of every part of the system VPC.
+const ONE: u32 = 1;
+/// Port ids of sleds have these bits set, which ids of objects never have.
+const SYSTEM_PORTS: u64 = 0xffff_0000_0000_0000;
+
+/// The network identifier of the system VPC.
+pub(super) fn vni() -> Vni {
+    Vni::new(100).unwrap_or(Vni::BOUNDARY)
+}
+
+/// The IPv4 block of the system VPC, of shared address space (RFC 6598): rack and node are the last octets.
+pub(crate) const IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 16);
+
+/// The boundary as every sled sees it.
+pub(super) fn boundary(intent: &Intent, az: &Entry<AzSpec, AzGiven>) -> BoundaryState {
+    let group =
+        |group: &crate::model::BoundaryGroupSpec| {
+            let service =
+                ServicePrefix::new(az.spec.prefix, ServiceRole::BoundaryGroup, group.index).ok()?;
+            let [a, b, c] = reserved::GUEST_MAC_PREFIX;
+            let pools = group.pools.iter().filter_map(|name| {
+                match intent.find(Kind::IpPool, None, name)? {
+                    Object::IpPool(pool) => Some(&pool.spec.blocks),
+                    _ => None,
+                }
+            });
+            Some(BoundaryGroup {
+                address: service.address(),
+                mac: MacAddr::new([a, b, c, 0xff, 0, group.index + 1]),
+                pools: pools.flatten().copied().collect(),
+            })
+        };
+    BoundaryState {
+        version: StateVersion::CURRENT,
+        generation: Generation::ZERO,
+        vni: Vni::BOUNDARY,
+        mtu: az.spec.boundary_mtu,
+        groups: az.spec.groups.iter().filter_map(group).collect(),
+    }
+}
+
+/// Whether some group serves an external address.
+pub(super) fn is_served(boundary: &BoundaryState, outside: IpAddr) -> bool {
+    boundary.groups.iter().any(|group| {
+        group.pools.is_empty() || group.pools.iter().any(|pool| pool.contains(&outside))
+    })
+}
+
+/// A sled's place on the underlay.
+pub(super) const fn underlay(sled: &SledSpec, mtu: Mtu) -> SledUnderlay {
+    SledUnderlay {
+        version: StateVersion::CURRENT,
+        sled: sled.prefix,
+        src_mac: sled.src_mac,
+        dst_mac: sled.dst_mac,
+        mtu,
+    }
+}
+
+/// The VPC of all sleds' own ports, and its rules: out, and nothing in.
+pub(super) fn vpc(az: &Entry<AzSpec, AzGiven>) -> [Planned; 2] {
+    let ipv6 = az.given.system_ipv6;
+    let route = |id, destination| Route {
+        id: RouteId::new(id),
+        destination,
+        target: RouteTarget::InternetGateway,
+    };
+    let routes = vec![
+        route(1, IpNet::V4(Ipv4Net::default())),
+        route(2, IpNet::V6(Ipv6Net::default())),
+    ];
+    let vpc = VpcState {
+        version: StateVersion::CURRENT,
+        generation: Generation::ZERO,
+        vni: vni(),
+        ipv4: vec![IPV4],
+        ipv6,
+        subnets: vec![Subnet {
+            id: SubnetId::new(ONE),
+            ipv4: Some(IPV4),
+            ipv6: ipv6.and_then(subnet_v6),
+        }],
+        routers: vec![Router {
+            id: RouterId::new(ONE),
+            routes,
+        }],
+        rule_sets: Vec::new(),
+        transit: Vec::new(),
+        peers: Vec::new(),
+    };
+    let out = FirewallRule {
+        id: FirewallRuleId::new(ONE),
+        priority: u16::MAX,
+        direction: Direction::Out,
+        action: FirewallAction::Allow,
+        filters: Filters::default(),
+    };
+    let set = RuleSet {
+        id: RuleSetId::new(ONE),
+        generation: Generation::ZERO,
+        rules: vec![out],
+    };
+    let set = StateObject::RuleSet { vpc: vni(), set };
+    [Planned::new(StateObject::Vpc(vpc)), Planned::new(set)]
+}
+
+/// The number of the system VPC's rule set.
+pub(super) const fn rule_set() -> RuleSetId {
+    RuleSetId::new(ONE)
+}
+
+fn subnet_v6(block: Ipv6Net) -> Option<Ipv6Net> {
+    Ipv6Net::new(block.network(), 64).ok()
+}
+
+/// A sled's own port and what says so; none where the sled has no way out.
+pub(super) fn port(
+    az: &Entry<AzSpec, AzGiven>,
+    boundary: &BoundaryState,
+    sled: &Entry<SledSpec, SledGiven>,
+) -> Option<[Planned; 2]> {
+    let served = sled.given.nat.iter().map(|nat| nat.block);
+    let nat: Vec<_> = served
+        .filter(|block| is_served(boundary, block.address))
+        .collect();
+    if nat.is_empty() {
+        return None;
+    }
+    let prefix = sled.spec.prefix;
+    let [rack, node] = [prefix.rack().rack().get(), prefix.node().get()];
+    let [a, b, c] = reserved::GUEST_MAC_PREFIX;
+    let [x, y, ..] = IPV4.network().octets();
+    let v6 = az.given.system_ipv6.map(|block| {
+        let host = u128::from(u16::from_be_bytes([rack, node]));
+        IpAddr::V6(Ipv6Addr::from(u128::from(block.network()) | host))
+    });
+    let own = [Some(IpAddr::V4(Ipv4Addr::new(x, y, rack, node))), v6];
+    let address = |address| PortAddress {
+        address,
+        subnet: SubnetId::new(ONE),
+    };
+    let id = port_id(prefix);
+    let port = PortConfig {
+        version: StateVersion::CURRENT,
+        generation: Generation::ZERO,
+        id,
+        mac: MacAddr::new([a, b, c, SLED_MAC, rack, node]),
+        slot: 0,
+        vni: vni(),
+        addresses: own.into_iter().flatten().map(address).collect(),
+        transit: Vec::new(),
+        router: RouterId::new(ONE),
+        rule_sets: vec![rule_set()],
+        external: Vec::new(),
+        nat,
+        caps: Caps::default(),
+        limits: PortLimits::default(),
+        mtu: reserved::GUEST_MTU,
+        dhcp: DhcpSettings::default(),
+    };
+    let system = SystemState {
+        version: StateVersion::CURRENT,
+        generation: Generation::ZERO,
+        port: id,
+        resolvers: az.spec.resolvers.clone(),
+    };
+    Some([
+        Planned::new(StateObject::Port(port)),
+        Planned::new(StateObject::System(system)),
+    ])
+}
+
+/// The id of a sled's own port.
+pub(super) fn port_id(sled: NodePrefix) -> PortId {
+    let place = u16::from_be_bytes([sled.rack().rack().get(), sled.node().get()]);
+    PortId::new(SYSTEM_PORTS | u64::from(place))
+}

@@ -1,0 +1,7 @@
+//! What is asked for, decided and planned.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod decide;
+mod plan;
+mod property;
+mod world;
