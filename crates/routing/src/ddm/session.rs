@@ -36,6 +36,7 @@ use crate::ddm::item::Item;
 use crate::ddm::message::{Frame, FrameError, Hello, Kind};
 use crate::fabric::Now;
 
+use auth::Known;
 use chance::Chance;
 use current::{Current, Received};
 use handshake::Offer;
@@ -53,6 +54,8 @@ const LAST_HELLO: Duration = Duration::from_secs(1);
 const SHUNNED: Duration = Duration::from_secs(5);
 /// How long the neighbour has to follow up a hello that was answered.
 const FOLLOW_UP: Duration = Duration::from_secs(3);
+/// Hellos are answered at most so often: a flood of them costs one signature each time.
+const ANSWERS: Duration = Duration::from_millis(20);
 /// How many nonces of the neighbour are remembered after their session, to tell replays.
 const REMEMBERED: usize = 16;
 
@@ -95,8 +98,12 @@ pub struct Session {
     offer: Offer,
     /// The next hello that nobody asked for.
     greeting: Option<Greeting>,
-    /// The neighbour's nonce to answer.
-    answer: Option<[u8; 16]>,
+    /// The neighbour's nonce to answer, and when.
+    answer: Option<([u8; 16], Instant)>,
+    /// When a hello was answered last.
+    answered_at: Option<Instant>,
+    /// The last hello that proved who sent it: repeated, it costs nothing.
+    known: Known,
     /// The neighbour's nonce that the offer answered last, and when it ought to have come of it what comes of a hello that
     /// was not replayed.
     answered: Option<([u8; 16], Instant)>,
@@ -139,6 +146,8 @@ impl Session {
             offer,
             greeting: Some(Greeting::at(now.at)),
             answer: None,
+            answered_at: None,
+            known: Known::default(),
             answered: None,
             current: None,
             instance: None,
@@ -224,7 +233,7 @@ impl Session {
         let hello = Hello::parse(frame.body)
             .map_err(|error| Refused::new(RefusedKind::Malformed, error.to_string()))?;
         self.refuse_old(&hello)?;
-        let (peer, proof) = auth::identify(frame, &hello, own, now)?;
+        let (peer, proof) = self.known.identify(frame, &hello, own, now)?;
         if self.shunned_until.is_some_and(|until| now.at < until) {
             let reason = format!(
                 "{} spoke nonsense, and is not spoken to for a while",
@@ -284,7 +293,8 @@ impl Session {
         if self.offer.revision != own.revision {
             self.draw(own);
         }
-        self.answer = Some(nonce);
+        let free = self.answered_at.map_or(now, |at| at.after(ANSWERS));
+        self.answer = Some((nonce, now.max(free)));
         if self.answered.is_none_or(|(before, _)| before != nonce) {
             self.not_followed_up();
             self.answered = Some((nonce, now.after(FOLLOW_UP)));
@@ -369,6 +379,7 @@ impl Session {
         });
         self.answer = None;
         self.answered = None;
+        self.answered_at = None;
         Ok(())
     }
 
@@ -431,8 +442,9 @@ impl Session {
             self.not_followed_up();
         }
         self.renew(now.at, own);
-        if let Some(echo) = self.answer.take() {
+        if let Some((echo, _)) = self.answer.take_if(|(_, at)| *at <= now.at) {
             out.push(self.offer.hello(own, Some(echo)));
+            self.answered_at = Some(now.at);
         }
         self.greet(now.at, own, out);
         let restarting = core::mem::take(&mut self.restarting);
@@ -464,7 +476,7 @@ impl Session {
         if now < greeting.at {
             return;
         }
-        out.push(match &self.current {
+        out.push(match &mut self.current {
             Some(current) if !current.confirmed => current.mine.hello(own, Some(current.theirs)),
             _ => self.offer.hello(own, None),
         });
@@ -477,8 +489,10 @@ impl Session {
     pub fn deadline(&self) -> Option<Instant> {
         let greeting = self.greeting.map(|greeting| greeting.at);
         let current = self.current.as_ref().map(Current::deadline);
+        let answer = self.answer.map(|(_, at)| at);
         let answered = self.answered.map(|(_, until)| until);
-        greeting.into_iter().chain(answered).chain(current).min()
+        let all = greeting.into_iter().chain(answer).chain(answered);
+        all.chain(current).min()
     }
 
     /// The neighbour, while a session stands.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rackweave_routing::ddm::item::Item;
+use rackweave_routing::ddm::message::{Frame, Hello, Kind};
 use rackweave_routing::ddm::session::SessionEvent;
 
 use rackweave_testkit::ends::{Cut, Ends, Perfect, item};
@@ -109,4 +110,38 @@ fn who_is_about_to_restart_says_so() {
     ends.ends[0].session.restarting();
     ends.run(MOMENT, &mut Perfect);
     assert_eq!(ends.ends[1].events.last(), Some(&SessionEvent::Restarting));
+}
+
+/// However many ask, and be they one or many: one answer in 20 ms leaves, and the last who asked has it.
+#[test]
+fn a_flood_of_hellos_is_answered_at_its_pace() {
+    let mut ends = Ends::unsigned();
+    let mut asking = Vec::new();
+    for _ in 0..4 {
+        ends.transmit(0, &mut Cut);
+        asking.push(ends.captured.pop().unwrap().1);
+        ends.restart(0);
+    }
+    let nonce = |bytes: &[u8]| {
+        Hello::parse(Frame::parse(bytes).unwrap().body)
+            .unwrap()
+            .nonce
+    };
+    ends.captured.clear();
+    for round in 0..1_000 {
+        ends.deliver(1, &asking[round % 4]).unwrap();
+        ends.transmit(1, &mut Cut);
+        ends.now.at = ends.now.at.after(Duration::from_micros(100));
+    }
+    ends.run(Duration::from_millis(20), &mut Cut);
+    let hellos = ends.captured.iter().filter(|(to, _)| *to == 0);
+    let echoes: Vec<_> = hellos
+        .filter_map(|(_, bytes)| {
+            let frame = Frame::parse(bytes).unwrap();
+            assert_eq!(frame.kind, Kind::Hello);
+            Hello::parse(frame.body).unwrap().echo
+        })
+        .collect();
+    assert_eq!(echoes.len(), 6, "at 0, 20, 40, 60, 80 and 100 ms");
+    assert_eq!(echoes.last(), Some(&nonce(&asking[3])));
 }

@@ -457,3 +457,36 @@ fn who_acknowledges_nothing_is_given_up_with_a_reason() {
         ]
     );
 }
+
+/// A hello that was believed once is not believed for ever: not when its certificates have ended, nor when others are
+/// trusted.
+#[test]
+fn a_hello_that_comes_again_is_looked_at_again() {
+    let mut tree = Tree::new(1).unwrap();
+    let mut ends = Ends::new([1, 2].map(|number| tree.own(number).unwrap()));
+    let short = tree.credentials(&ends.ends[0].own, UNIX + 60).unwrap();
+    tree.equip(&mut ends.ends[0].own, short);
+    ends.transmit(0, &mut Cut);
+    let (_, hello) = ends.captured.last().unwrap().clone();
+    for _ in 0..2 {
+        ends.deliver(1, &hello).unwrap();
+    }
+    let mut altered = hello.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    let refused = ends.deliver(1, &altered).unwrap_err();
+    assert_eq!(refused.kind, RefusedKind::Signature);
+    for (unix, kind) in [
+        (UNIX + 61, RefusedKind::Expired),
+        (UNIX - 1001, RefusedKind::Expired),
+    ] {
+        ends.now.unix = unix;
+        assert_eq!(ends.deliver(1, &hello).unwrap_err().kind, kind);
+    }
+    ends.now.unix = UNIX;
+    ends.deliver(1, &hello).unwrap();
+    let mut other = Tree::new(2).unwrap();
+    let credentials = other.credentials(&ends.ends[1].own, UNIX + 1000).unwrap();
+    other.equip(&mut ends.ends[1].own, credentials);
+    let refused = ends.deliver(1, &hello).unwrap_err();
+    assert_eq!(refused.kind, RefusedKind::Signature);
+}

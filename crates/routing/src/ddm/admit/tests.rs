@@ -43,6 +43,7 @@ fn peer(role: Role, rack: u8) -> Peer {
         unassigned: None,
         hold: Duration::from_secs(3),
         proven: true,
+        certificate: Some(1),
     }
 }
 

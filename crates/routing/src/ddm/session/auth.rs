@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rackweave_trust::{Assignment, Chain, ChainError, Credentials, UnixTime, Verified};
+use rackweave_trust::{Anchor, Assignment, Chain, ChainError, Credentials, UnixTime, Verified};
 
 use super::own::{Own, Peer, Security};
 use super::refused::{Refused, RefusedKind};
@@ -54,12 +54,84 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The neighbour as its hello proves it, or says it is where nothing is signed.
-pub(super) fn identify(
+/// What a neighbour proved last. Signatures are dear, and a node that comes up hears the same hello again and again,
+/// under the same certificates all the time: a chain is verified once for as long as it is shown, and a hello that comes
+/// again octet by octet not at all. Whether the certificates hold is looked at each time.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// [`Own::revision`] at that time: another one may mean other roots.
+    revision: u64,
+    chain: Option<KnownChain>,
+    hello: Option<KnownHello>,
+}
+
+/// A chain that was verified.
+#[derive(Debug)]
+struct KnownChain {
+    octets: Vec<u8>,
+    /// When, in seconds since 1970: a clock that is set back has it verified again.
+    since: u64,
+    proves: Verified,
+}
+
+/// A hello that was believed.
+#[derive(Debug)]
+struct KnownHello {
+    signed: Vec<u8>,
+    signature: [u8; 64],
+    by: Peer,
+}
+
+impl Known {
+    /// The neighbour as its hello proves it, or says it is where nothing is signed.
+    pub(super) fn identify(
+        &mut self,
+        frame: &Frame<'_>,
+        hello: &Hello<'_>,
+        own: &Own,
+        now: Now,
+    ) -> Result<(Peer, Option<Verified>), Refused> {
+        let holds = |known: &KnownChain| {
+            let valid = known.since..=known.proves.valid_until.0;
+            valid.contains(&now.unix) && hello.chain == Some(known.octets.as_slice())
+        };
+        if self.revision != own.revision || !self.chain.as_ref().is_some_and(holds) {
+            *self = Self {
+                revision: own.revision,
+                ..Self::default()
+            };
+        }
+        if let (Some(chain), Some(known), Some(signature)) =
+            (&self.chain, &self.hello, frame.signature)
+            && (known.signed.as_slice(), &known.signature) == (frame.signed, signature)
+        {
+            return Ok((known.by.clone(), Some(chain.proves.clone())));
+        }
+        let chain = self.chain.as_ref().map(|chain| &chain.proves);
+        let (peer, proof) = identify(frame, hello, own, now, chain)?;
+        if let (Some(chain), Some(signature), Some(proves)) = (hello.chain, frame.signature, &proof)
+        {
+            self.chain.get_or_insert_with(|| KnownChain {
+                octets: chain.to_vec(),
+                since: now.unix,
+                proves: proves.clone(),
+            });
+            self.hello = Some(KnownHello {
+                signed: frame.signed.to_vec(),
+                signature: *signature,
+                by: peer.clone(),
+            });
+        }
+        Ok((peer, proof))
+    }
+}
+
+fn identify(
     frame: &Frame<'_>,
     hello: &Hello<'_>,
     own: &Own,
     now: Now,
+    known: Option<&Verified>,
 ) -> Result<(Peer, Option<Verified>), Refused> {
     if hello.instance == own.instance || hello.id == own.id {
         let reason = format!(
@@ -80,16 +152,15 @@ pub(super) fn identify(
         unassigned: None,
         hold,
         proven: false,
+        certificate: None,
     };
     let proof = match &own.security {
         Security::Unsigned => None,
         Security::Signed { anchor, .. } => {
-            let chain = hello.chain.ok_or_else(|| no_chain(hello))?;
-            let chain = Chain::from_bytes(chain)
-                .map_err(|error| Refused::new(RefusedKind::Malformed, error.to_string()))?;
-            let verified = anchor
-                .verify(&chain, UnixTime(now.unix))
-                .map_err(|error| unproven(hello, error))?;
+            let verified = match known {
+                Some(verified) => verified.clone(),
+                None => verify(hello, anchor, now)?,
+            };
             signature(frame, &verified)?;
             prove(&mut peer, &verified)?;
             Some(verified)
@@ -97,6 +168,14 @@ pub(super) fn identify(
     };
     assign(&mut peer, proof.as_ref(), hello.assignment);
     Ok((peer, proof))
+}
+
+fn verify(hello: &Hello<'_>, anchor: &Anchor, now: Now) -> Result<Verified, Refused> {
+    let chain = hello.chain.ok_or_else(|| no_chain(hello))?;
+    let chain = Chain::from_bytes(chain)
+        .map_err(|error| Refused::new(RefusedKind::Malformed, error.to_string()))?;
+    let verified = anchor.verify(&chain, UnixTime(now.unix));
+    verified.map_err(|error| unproven(hello, error))
 }
 
 fn unsigned(frame: &Frame<'_>) -> Result<(), Refused> {
@@ -148,6 +227,7 @@ fn prove(peer: &mut Peer, proof: &Verified) -> Result<(), Refused> {
     peer.rack = proof.rack;
     peer.az = Some(proof.az);
     peer.proven = true;
+    peer.certificate = Some(proof.serial);
     Ok(())
 }
 

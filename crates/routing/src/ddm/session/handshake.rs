@@ -24,6 +24,17 @@ pub(super) struct Offer {
     pub(super) revision: u64,
     pub(super) signer: Option<Arc<Credentials>>,
     secret: Option<StaticSecret>,
+    /// What was said last: a hello that is repeated is not signed again.
+    said: Option<Said>,
+}
+
+/// A hello that was made.
+#[derive(Clone, Debug)]
+struct Said {
+    /// Of [`Own`] at that time.
+    revision: u64,
+    echo: Option<[u8; 16]>,
+    datagram: Vec<u8>,
 }
 
 /// Shows nothing that is secret.
@@ -53,6 +64,7 @@ impl Offer {
             revision: own.revision,
             signer,
             secret,
+            said: None,
         }
     }
 
@@ -62,7 +74,21 @@ impl Offer {
     }
 
     /// The hello that shows this offer, as an answer to a hello with the nonce `echo` or unasked.
-    pub(super) fn hello(&self, own: &Own, echo: Option<[u8; 16]>) -> Vec<u8> {
+    pub(super) fn hello(&mut self, own: &Own, echo: Option<[u8; 16]>) -> Vec<u8> {
+        let again = |said: &&Said| (said.revision, said.echo) == (own.revision, echo);
+        if let Some(said) = self.said.as_ref().filter(again) {
+            return said.datagram.clone();
+        }
+        let datagram = self.make(own, echo);
+        self.said = Some(Said {
+            revision: own.revision,
+            echo,
+            datagram: datagram.clone(),
+        });
+        datagram
+    }
+
+    fn make(&self, own: &Own, echo: Option<[u8; 16]>) -> Vec<u8> {
         let chain = self.signer.as_ref().map(|signer| signer.chain().to_bytes());
         let assignment = own.assignment.as_ref().map(Assignment::to_bytes);
         let hello = Hello {

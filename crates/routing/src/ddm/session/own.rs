@@ -71,4 +71,6 @@ pub struct Peer {
     pub hold: Duration,
     /// Whether all this is proven by signatures.
     pub proven: bool,
+    /// The serial number of its certificate, in signed mode.
+    pub certificate: Option<u64>,
 }
