@@ -136,6 +136,7 @@ impl Table {
             return (change, Vec::new());
         }
         let expires = now.after(Duration::from_secs(message.ttl.into()));
+        let gone = self.take_over(link, from, &key);
         if let Some(known) = self.links.get_mut(&link).and_then(|all| all.get_mut(&key)) {
             self.ages.remove(&(known.expires, link, key.clone()));
             self.ages.insert((expires, link, key));
@@ -150,7 +151,7 @@ impl Table {
             } else {
                 Change::Altered
             };
-            return (change, Vec::new());
+            return (change, gone);
         }
         let Some(gone) = self.make_room(link, from) else {
             return (Change::Crowded, Vec::new());
@@ -166,6 +167,20 @@ impl Table {
         self.ages.insert((expires, link, key.clone()));
         self.links.entry(link).or_default().insert(key, neighbor);
         (Change::Appeared, gone)
+    }
+
+    /// A sender that says what another one said before has one neighbour more, and may have too many then.
+    fn take_over(&mut self, link: LinkId, from: MacAddr, key: &Key) -> Vec<(LinkId, Neighbor)> {
+        let all = self.links.get(&link);
+        let known = all.and_then(|all| all.get(key));
+        let is_new = known.is_some_and(|known| known.from != from);
+        let of_sender = |neighbor: &Neighbor| neighbor.from == from;
+        let same = all.map_or(0, |all| all.values().filter(|one| of_sender(one)).count());
+        if !is_new || same < self.limits.per_sender {
+            return Vec::new();
+        }
+        let gone = self.displace(link, of_sender);
+        gone.map(|gone| (link, gone)).into_iter().collect()
     }
 
     /// Makes room for one more on a link; nothing where there is none to be had.

@@ -301,6 +301,28 @@ fn a_full_table_has_room_on_a_quiet_link() {
     assert_eq!(rig.lldp.neighbors().count(), 16);
 }
 
+/// A sender that says what others said takes that over, and no more of it than it may say itself.
+#[test]
+fn taking_over_is_limited_too() {
+    let limits = Limits {
+        per_sender: 2,
+        per_link: 8,
+        total: 8,
+    };
+    let mut rig = Rig::new(limits, &[LINK]);
+    for chassis in 0..4 {
+        let from = mac(u16::from(chassis >= 2));
+        rig.hear_from(0, LINK, from, chassis, 121);
+    }
+    rig.hear_from(1, LINK, mac(0), 2, 121);
+    let of = |sender: u16| {
+        let all = rig.lldp.neighbors();
+        all.filter(|(_, one)| one.from == mac(sender)).count()
+    };
+    assert_eq!((of(0), of(1)), (2, 1));
+    assert!(rig.knows(LINK, 2));
+}
+
 proptest! {
     #[test]
     fn never_more_than_the_limits(
