@@ -17,6 +17,7 @@
 //! | [`rack_show`](Request::RackShow) | [`RackTable`] | the group |
 //! | [`rack_init`](Request::RackInit) | [`RackTable`] | root |
 //! | [`stop`](Request::Stop) | [`Stopped`] | root |
+//! | [`rack_replace`](Request::RackReplace) | [`RackTable`] | root |
 //!
 //! Words that a later release may add to (sessions, scopes, kinds of events) are texts, so that an older client shows
 //! them.
@@ -42,7 +43,7 @@ pub use neighbors::{
     SledsRequest,
 };
 pub use node::{Link, Node, NodeRequest, OriginatedPrefix, Status, StatusRequest};
-pub use rack::{RackInitRequest, RackNode, RackShowRequest, RackTable};
+pub use rack::{RackInitRequest, RackNode, RackReplaceRequest, RackShowRequest, RackTable};
 pub use routes::{
     ExplainRequest, Explanation, Path, Paths, PathsRequest, RefusedAnnouncement, Route, Routes,
     RoutesRequest, VerifiedPath, Way,
@@ -89,11 +90,13 @@ pub enum Request {
     RackInit(RackInitRequest),
     /// Ends the router.
     Stop(StopRequest),
+    /// Has another node keep the table of the rack.
+    RackReplace(RackReplaceRequest),
 }
 
 impl Request {
     /// The names of all requests, as they stand on the socket.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "status",
         "node",
         "neighbors",
@@ -109,6 +112,7 @@ impl Request {
         "rack_show",
         "rack_init",
         "stop",
+        "rack_replace",
     ];
 }
 

@@ -13,10 +13,10 @@ use rackweave_api::router::{
     Event, Events, EventsRequest, ExplainRequest, Explanation, Link, LldpNeighbors, LldpRequest,
     Neighbor, Neighbors, NeighborsRequest, Node, NodeRequest, OriginScope, OriginateRequest,
     Originated, OriginatedPrefix, Origination, Path, Paths, PathsRequest, RackInitRequest,
-    RackNode, RackShowRequest, RackTable, RefusedAnnouncement, RefusedMessages, RefusedPrefix,
-    Request, Route, Routes, RoutesRequest, SERVICE, Sled, Sleds, SledsRequest, Status,
-    StatusRequest, StopRequest, Stopped, UseRequest, Used, VerifiedPath, Way, WithdrawRequest,
-    Withdrawn,
+    RackNode, RackReplaceRequest, RackShowRequest, RackTable, RefusedAnnouncement, RefusedMessages,
+    RefusedPrefix, Request, Route, Routes, RoutesRequest, SERVICE, Sled, Sleds, SledsRequest,
+    Status, StatusRequest, StopRequest, Stopped, UseRequest, Used, VerifiedPath, Way,
+    WithdrawRequest, Withdrawn,
 };
 use rackweave_types::{MacAddr, NodePrefix, RackPrefix, Role};
 use serde::Serialize;
@@ -92,6 +92,11 @@ fn requests() -> Vec<ToDaemon<Request>> {
             keys: Some("/root/keys".into()),
         }),
         Request::Stop(StopRequest { all: true }),
+        Request::RackReplace(RackReplaceRequest {
+            keeper: "BRM7".to_owned(),
+            next: Some("BRM8".to_owned()),
+            keys: Some("/root/keys".into()),
+        }),
     ];
     let hello = ToDaemon::Hello(Hello {
         version: 1,

@@ -145,6 +145,10 @@ impl Service for Context {
             Request::Use(request) => outbox.send(self.uses(request).await?, false).await,
             Request::RackShow(request) => outbox.send(self.rack.show(request).await?, false).await,
             Request::RackInit(request) => outbox.send(self.rack.init(request).await?, false).await,
+            Request::RackReplace(request) => {
+                let replaced = self.rack.replace_keeper(request).await?;
+                outbox.send(replaced, false).await
+            }
             Request::Stop(request) => {
                 let sent = outbox.send(Stopped {}, false).await;
                 // Somebody may have asked before.
@@ -162,6 +166,7 @@ fn may(client: Client, request: &Request) -> Result<(), ApiError> {
         Request::Originate(_) | Request::Withdraw(_) => "have prefixes originated",
         Request::Use(_) => "have paths probed",
         Request::RackInit(_) => "begin a rack",
+        Request::RackReplace(_) => "replace a keeper of the rack's table",
         Request::Stop(_) => "stop the router",
         _ => return Ok(()),
     };

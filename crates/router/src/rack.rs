@@ -3,6 +3,7 @@
 //! Every node listens on its bootstrap address (TCP). Whoever runs `rackweave rack init` has its own router begin the
 //! rack: that asks all nodes whose bootstrap prefixes it hears who they are, has the table chosen
 //! ([`rackweave_routing::rack`]), and tells each its /64. A switch hears no other switch, so it asks a sled to do it.
+//! A keeper that is dead or leaves is replaced by `rackweave rack replace-keeper`, which takes the majority of the keepers.
 //! Nodes that come later look for keepers among the bootstrap prefixes and ask them, on their own.
 //!
 //! ```text
@@ -27,6 +28,7 @@ mod kept;
 mod local;
 mod message;
 mod proof;
+mod replace;
 mod serve;
 mod service;
 #[cfg(test)]

@@ -9,6 +9,9 @@
 //! | 1 | every node that the one that proposes it has found | all of them: two that begin a rack at once meet in any node that both found, and one of them adopts the other's table |
 //! | later | the keepers that the version before names | the majority of them |
 //!
+//! A version may name other keepers than the one before ([`Table::replaced`]): a keeper that is dead is replaced while the
+//! others are a majority. Who is chosen to keep it learns the version before it is asked for the next one.
+//!
 //! [`Acceptor`] is what a node has promised and accepted; its program keeps it on disk before it answers. [`Proposer`]
 //! is one attempt at one version; whoever loses it tries again with a higher [`Ballot`]. Both are machines: lost, late
 //! and doubled messages and restarts are their callers', and do no harm.

@@ -83,7 +83,7 @@ pub struct Used {
 /// Ends the router; what it gave the kernel stays, and neighbours keep what it said for half a minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopRequest {
-    /// Also ends liveness, and so takes the node out of the fabric.
+    /// Also ends liveness and takes the routes out of the kernel: the node leaves the fabric.
     #[serde(default)]
     pub all: bool,
 }

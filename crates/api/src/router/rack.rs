@@ -17,6 +17,19 @@ pub struct RackInitRequest {
     pub keys: Option<PathBuf>,
 }
 
+/// Has another node keep the table of the rack in the place of one that is dead or leaves. The other keepers have to agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RackReplaceRequest {
+    /// The keeper that is to be none, by its identity.
+    pub keeper: String,
+    /// Who keeps the table then, by its identity; the node with the lowest number that answers where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Where the rack's key lies, on this node, as with [`RackInitRequest`]; a keeper has it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<PathBuf>,
+}
+
 /// Asks for the table of the rack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RackShowRequest {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rackweave_routing::rack::Table;
 use rackweave_types::MacAddr;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -42,6 +43,23 @@ impl<L: Local> Rack<L> {
         }
         met.sort_by(|one, other| one.who.member.identity.cmp(&other.who.member.identity));
         (met, silent)
+    }
+
+    /// The latest table that this node or one of these knows.
+    pub(crate) async fn latest(&self, met: &[Met]) -> Option<Table> {
+        let mut latest = self.kept().await.acceptor().chosen().cloned();
+        let line = self.line();
+        for one in met.iter().filter(|one| one.who.keeps.is_some()) {
+            let called = line.call(one.who.member.hardware, &Call::Table, None);
+            if let Ok((Answer::Table(Some(table)), _)) = called.await
+                && latest
+                    .as_ref()
+                    .is_none_or(|known| known.version < table.version)
+            {
+                latest = Some(table);
+            }
+        }
+        latest
     }
 
     async fn ask_who(&self, node: MacAddr) -> Result<Met, String> {

@@ -205,18 +205,7 @@ impl<L: Local> Rack<L> {
 
     /// The table, where somebody began the rack before.
     async fn known(&self, met: &[Met], asked: RackPrefix) -> Result<Option<Table>, BeginError> {
-        let mut latest = self.kept().await.acceptor().chosen().cloned();
-        let line = self.line();
-        for one in met.iter().filter(|one| one.who.keeps.is_some()) {
-            let called = line.call(one.who.member.hardware, &Call::Table, None);
-            if let Ok((Answer::Table(Some(table)), _)) = called.await
-                && latest
-                    .as_ref()
-                    .is_none_or(|known| known.version < table.version)
-            {
-                latest = Some(table);
-            }
-        }
+        let latest = self.latest(met).await;
         if latest.is_some() {
             return Ok(latest);
         }
@@ -351,7 +340,7 @@ impl<L: Local> Rack<L> {
 }
 
 /// The rack's key, sealed for this node; nothing in unsigned mode.
-fn sealed(to: &Met, key: Option<&SecretKey>) -> Result<Vec<u8>, String> {
+pub(super) fn sealed(to: &Met, key: Option<&SecretKey>) -> Result<Vec<u8>, String> {
     let (Some(key), Caller::Node(node)) = (key, &to.caller) else {
         return Ok(Vec::new());
     };

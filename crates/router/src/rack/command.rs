@@ -1,12 +1,13 @@
 //! The commands `rackweave rack …`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use rackweave_api::local::Client;
 use rackweave_api::router::{
-    RUN_DIR, RackInitRequest, RackShowRequest, RackTable, Request, SERVICE, SOCKET,
+    RUN_DIR, RackInitRequest, RackReplaceRequest, RackShowRequest, RackTable, Request, SERVICE,
+    SOCKET,
 };
 use rackweave_daemon::output::{Failure, Output};
 use rackweave_daemon::program;
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   rackweave rack init --az fd00:1122:3344::/48 --rack 01 --keys /root/keys
   rackweave rack show
+  rackweave rack replace-keeper BRM-2 --keys /root/keys
 
 Exit codes: 0 it worked, 1 it did not (standard error says why), 2 the command line is wrong.";
 
@@ -36,6 +38,9 @@ enum Command {
     Init(InitArgs),
     /// Shows who of the rack has which prefix.
     Show(ShowArgs),
+    /// Has another node keep the rack's table in the place of one that is dead or leaves (needs root). Two of the three
+    /// keepers have to run.
+    ReplaceKeeper(ReplaceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +69,21 @@ struct InitArgs {
     keys: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct ReplaceArgs {
+    #[command(flatten)]
+    all: ShowArgs,
+    /// The keeper that is to be none: its identity, as `rackweave rack show` lists it.
+    keeper: String,
+    /// Who keeps the table then; the node with the lowest number that answers where nothing is said.
+    #[arg(long, value_name = "NODE")]
+    next: Option<String>,
+    /// The directory with the rack's key: that of the AZ's keys, or the rack's own. A keeper of the table has the key
+    /// already, and needs none here.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+}
+
 /// Does what the command line says.
 #[must_use]
 pub fn main(args: &RackArgs) -> ExitCode {
@@ -73,6 +93,7 @@ pub fn main(args: &RackArgs) -> ExitCode {
             let request = Request::RackShow(RackShowRequest {});
             ask(args, &request)
         }
+        Command::ReplaceKeeper(args) => replace(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,15 +102,28 @@ pub fn main(args: &RackArgs) -> ExitCode {
 }
 
 fn init(args: &InitArgs) -> Result<(), Failure> {
-    let keys = args.keys.as_deref().map(std::path::absolute).transpose();
-    let keys = keys.map_err(|error| {
-        Failure::new("the directory of keys cannot be named").cause(error.to_string())
-    })?;
     let request = RackInitRequest {
         rack: RackPrefix::new(args.az, args.rack),
-        keys,
+        keys: named(args.keys.as_deref())?,
     };
     ask(&args.all, &Request::RackInit(request))
+}
+
+fn replace(args: &ReplaceArgs) -> Result<(), Failure> {
+    let request = RackReplaceRequest {
+        keeper: args.keeper.clone(),
+        next: args.next.clone(),
+        keys: named(args.keys.as_deref())?,
+    };
+    ask(&args.all, &Request::RackReplace(request))
+}
+
+/// The directory of keys as the router, which works elsewhere, finds it.
+fn named(keys: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let keys = keys.map(std::path::absolute).transpose();
+    keys.map_err(|error| {
+        Failure::new("the directory of keys cannot be named").cause(error.to_string())
+    })
 }
 
 fn ask(args: &ShowArgs, request: &Request) -> Result<(), Failure> {

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use rackweave_api::local::{ApiError, Code};
-use rackweave_api::router::{RackInitRequest, RackNode, RackShowRequest, RackTable};
+use rackweave_api::router::{
+    RackInitRequest, RackNode, RackReplaceRequest, RackShowRequest, RackTable,
+};
 use rackweave_routing::rack::Table;
 use rackweave_trust::SecretKey;
 use rackweave_types::{RackPrefix, Role};
 
 use super::Local;
-use super::message::{Answer, Call};
 use super::service::Rack;
 use crate::keys::Tree;
 
@@ -36,30 +37,43 @@ impl<L: Local> Rack<L> {
 
     /// The table of the rack: the latest that any node knows that answers.
     pub(crate) async fn show(&self, _: RackShowRequest) -> Result<RackTable, ApiError> {
-        let mut latest = self.kept().await.acceptor().chosen().cloned();
         let around = self.local().look().await;
         let reachable = around.map(|around| around.reachable).unwrap_or_default();
         let (met, _) = self.meet(&reachable).await;
-        let line = self.line();
-        for one in met.iter().filter(|one| one.who.keeps.is_some()) {
-            let called = line.call(one.who.member.hardware, &Call::Table, None);
-            if let Ok((Answer::Table(Some(table)), _)) = called.await
-                && latest
-                    .as_ref()
-                    .is_none_or(|known| known.version < table.version)
-            {
-                latest = Some(table);
-            }
-        }
-        let table = latest.ok_or_else(|| {
-            ApiError::new(Code::NotFound, "the rack has no table")
-                .cause("no node that answers over the bootstrap network keeps one")
-                .next(
-                    "begin the rack: `rackweave rack init --az PREFIX/48 --rack NUMBER --keys DIR`",
-                )
-        })?;
+        let table = self.latest(&met).await.ok_or_else(no_table)?;
         Ok(shown(&table))
     }
+
+    /// Has another node keep the table in the place of one that is dead or leaves.
+    pub(crate) async fn replace_keeper(
+        &self,
+        request: RackReplaceRequest,
+    ) -> Result<RackTable, ApiError> {
+        let not = || format!("{} is not replaced", request.keeper);
+        let around = self.local().look().await;
+        let reachable = around.map(|around| around.reachable).unwrap_or_default();
+        let (met, _) = self.meet(&reachable).await;
+        let table = self.latest(&met).await.ok_or_else(no_table)?;
+        let dir = request.keys.as_deref();
+        let key = dir.map(|dir| rack_key(dir, table.rack)).transpose()?;
+        let replaced = self.replace(table, &met, &request.keeper, request.next.as_deref(), key);
+        let table = replaced.await.map_err(|error| {
+            ApiError::new(Code::Refused, not())
+                .cause(error.to_string())
+                .next(error.next())
+        })?;
+        tracing::info!(
+            keeper = request.keeper,
+            "another node keeps the rack's table"
+        );
+        Ok(shown(&table))
+    }
+}
+
+fn no_table() -> ApiError {
+    ApiError::new(Code::NotFound, "the rack has no table")
+        .cause("no node that answers over the bootstrap network keeps one")
+        .next("begin the rack: `rackweave rack init --az PREFIX/48 --rack NUMBER --keys DIR`")
 }
 
 /// The rack's key out of a directory.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rackweave_api::router::RackReplaceRequest;
 use rackweave_linux::netns::Netns;
 use rackweave_routing::rack::{Ballot, Member, Request, Table};
 use rackweave_trust::{Assignment, UnixTime};
@@ -291,6 +292,71 @@ fn later_arrivals_are_served_while_two_of_three_keepers_run_and_after_restarts()
         world.nodes.remove("sled-8");
         world.start(&late[0], &all).await;
         assert_eq!(world.assigned("sled-8").await.prefix.node().get(), 4);
+    });
+}
+
+#[test]
+fn a_keeper_that_is_dead_is_replaced_by_another_node() {
+    in_rack("a_keeper_that_is_dead", async || {
+        for signed in [true, false] {
+            let mut all = members();
+            let mut world = World::new(&all, signed).await;
+            world.begin("sled-1").await.unwrap();
+            world.nodes.remove("sled-1");
+            let dead = |next: Option<&str>| RackReplaceRequest {
+                keeper: "sled-1".to_owned(),
+                next: next.map(str::to_owned),
+                keys: None,
+            };
+            if signed {
+                let asked = world.node("switch-2").rack.replace_keeper(dead(None));
+                let error = soon(asked).await.unwrap_err().to_string();
+                assert!(
+                    error.contains("switch-2 does not keep the rack's key"),
+                    "{error}"
+                );
+            }
+            for (next, why) in [
+                (
+                    "sled-1",
+                    "sled-1 cannot keep the rack's table: it does already",
+                ),
+                (
+                    "sled-9",
+                    "sled-9 cannot keep the rack's table: it has no /64 of the rack",
+                ),
+            ] {
+                let asked = world.node("sled-2").rack.replace_keeper(dead(Some(next)));
+                let error = soon(asked).await.unwrap_err().to_string();
+                assert!(error.contains(why), "{error}");
+            }
+            // All sleds keep the table, so a switch takes over.
+            let asked = world.node("sled-3").rack.replace_keeper(dead(None));
+            let table = soon(asked).await.unwrap();
+            let keepers = table.nodes.iter().filter(|node| node.keeper);
+            let keepers: Vec<_> = keepers.map(|node| node.identity.as_str()).collect();
+            assert_eq!(
+                (table.version, keepers),
+                (2, vec!["sled-2", "sled-3", "switch-1"])
+            );
+            // It counts from now on: the next one may die, and later arrivals are served.
+            world.nodes.remove("sled-2");
+            let late = member(Role::Sled, 8);
+            all.push(late.clone());
+            world.start(&late, &all).await;
+            assert_eq!(world.assigned("sled-8").await.prefix.node().get(), 4);
+            // Of two that are left one is no majority.
+            world.nodes.remove("switch-1");
+            let asked = world
+                .node("sled-3")
+                .rack
+                .replace_keeper(RackReplaceRequest {
+                    keeper: "sled-2".to_owned(),
+                    ..dead(None)
+                });
+            let error = soon(asked).await.unwrap_err().to_string();
+            assert!(error.contains("it takes 2 of the keepers"), "{error}");
+        }
     });
 }
 

@@ -84,6 +84,22 @@ pub enum TableError {
     /// A spine is of no rack.
     #[error("{0} is a spine, which is of no rack and has no /64")]
     Spine(String),
+    /// A node that is to be replaced keeps no table.
+    #[error("{identity} does not keep the rack's table: {} do", .keepers.join(", "))]
+    NoKeeper {
+        /// The node.
+        identity: String,
+        /// Those that do.
+        keepers: Vec<String>,
+    },
+    /// A node that is to keep the table cannot.
+    #[error("{identity} cannot keep the rack's table: {why}")]
+    Successor {
+        /// The node.
+        identity: String,
+        /// Why.
+        why: &'static str,
+    },
     /// The table contradicts itself.
     #[error("the table of the rack contradicts itself: {0}")]
     Broken(String),
@@ -157,6 +173,33 @@ impl Table {
         next.version = self.version.saturating_add(1);
         let changed = next.give(member, key)?;
         Ok(changed.then_some(next))
+    }
+
+    /// The next version, which `next` keeps in the place of `dead`. The keepers of this version choose it, as any other: it
+    /// takes the majority of them, with or without the dead one.
+    ///
+    /// # Errors
+    /// Where the one keeps no table, or the other has no /64 or keeps it already.
+    pub fn replaced(&self, dead: &str, next: &str) -> Result<Self, TableError> {
+        let at = self.keepers.iter().position(|keeper| keeper == dead);
+        let at = at.ok_or_else(|| TableError::NoKeeper {
+            identity: dead.to_owned(),
+            keepers: self.keepers.clone(),
+        })?;
+        let not = |why| TableError::Successor {
+            identity: next.to_owned(),
+            why,
+        };
+        if self.of(next).is_none() {
+            return Err(not("it has no /64 of the rack"));
+        }
+        if self.keepers.iter().any(|keeper| keeper == next) {
+            return Err(not("it does already"));
+        }
+        let mut table = self.clone();
+        table.version = self.version.saturating_add(1);
+        next.clone_into(&mut table.keepers[at]);
+        Ok(table)
     }
 
     /// Gives the node what it is to have; says whether anything changed.

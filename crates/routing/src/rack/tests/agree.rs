@@ -1,6 +1,6 @@
 //! Whatever is lost, doubled, late or restarted: of each version one table is chosen, and none is forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use rackweave_types::{MacAddr, Role};
@@ -27,6 +27,8 @@ enum Message {
 struct World {
     nodes: BTreeMap<MacAddr, Node>,
     wire: Vec<(MacAddr, MacAddr, Message)>,
+    /// They hear nothing and say nothing.
+    dead: BTreeSet<MacAddr>,
     chosen: BTreeMap<u64, Table>,
 }
 
@@ -35,6 +37,8 @@ struct World {
 enum Event {
     /// A node wants the rack to begin, or another one in the table.
     Wish(usize, u8),
+    /// A node wants a keeper replaced by another node.
+    Replace(usize, u8),
     /// A message arrives; the copy on the wire stays where it is doubled.
     Deliver(usize, bool),
     Lose(usize),
@@ -56,6 +60,7 @@ impl World {
         Self {
             nodes: (1..=count).map(node).collect(),
             wire: Vec::new(),
+            dead: BTreeSet::new(),
             chosen: BTreeMap::new(),
         }
     }
@@ -68,6 +73,7 @@ impl World {
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Wish(index, number) => self.wish(self.at(index), 100 + number % 40),
+            Event::Replace(index, which) => self.replace(self.at(index), which.into()),
             Event::Restart(index) => {
                 let at = self.at(index);
                 let node = self.nodes.get_mut(&at).unwrap();
@@ -114,11 +120,30 @@ impl World {
                 (next, table.keepers(), table.majority())
             }
         };
+        self.attempt(at, wish, &acceptors, quorum);
+    }
+
+    /// A node has one of the keepers replaced by one of the nodes that run.
+    fn replace(&mut self, at: MacAddr, which: usize) {
+        let Some(table) = self.nodes[&at].acceptor.chosen() else {
+            return;
+        };
+        let dead = &table.keepers[which % table.keepers.len()];
+        let running = self.nodes.values().map(|node| &node.own.identity);
+        let mut replaced = running.filter_map(|next| table.replaced(dead, next).ok());
+        if let Some(next) = replaced.nth(which % 3) {
+            let (acceptors, quorum) = (table.keepers(), table.majority());
+            self.attempt(at, next, &acceptors, quorum);
+        }
+    }
+
+    fn attempt(&mut self, at: MacAddr, wish: Table, acceptors: &[MacAddr], quorum: usize) {
+        let node = self.nodes.get_mut(&at).unwrap();
         let ballot = node.acceptor.attempt(at, node.beaten);
-        let proposer = Proposer::new(wish, ballot, &acceptors, quorum);
+        let proposer = Proposer::new(wish, ballot, acceptors, quorum);
         let request = proposer.prepare();
-        node.attempt = Some((proposer, acceptors.clone()));
-        self.ask(at, &acceptors, &request);
+        node.attempt = Some((proposer, acceptors.to_vec()));
+        self.ask(at, acceptors, &request);
     }
 
     fn ask(&mut self, from: MacAddr, to: &[MacAddr], request: &Request) {
@@ -128,6 +153,9 @@ impl World {
     }
 
     fn deliver(&mut self, from: MacAddr, to: MacAddr, message: Message) {
+        if self.dead.contains(&to) {
+            return;
+        }
         let node = self.nodes.get_mut(&to).unwrap();
         let reply = match message {
             Message::Ask(request) => {
@@ -150,6 +178,7 @@ impl World {
             Step::Wait => (),
             Step::Ask(request) => self.ask(to, &acceptors, &request),
             Step::Teach(behind, request) => {
+                // What it learned since it began its attempt serves as well.
                 let table = node.acceptor.chosen().unwrap().clone();
                 self.ask(to, &[behind], &Request::Learn { table });
                 self.ask(to, &[behind], &request);
@@ -197,10 +226,7 @@ impl World {
                 return table;
             }
             self.wish(at, number);
-            while !self.wire.is_empty() {
-                let (from, to, message) = self.wire.remove(0);
-                self.deliver(from, to, message);
-            }
+            self.deliver_all();
         }
         panic!(
             "nothing is chosen though nothing is lost: {:?}",
@@ -209,9 +235,19 @@ impl World {
     }
 }
 
+impl World {
+    fn deliver_all(&mut self) {
+        while !self.wire.is_empty() {
+            let (from, to, message) = self.wire.remove(0);
+            self.deliver(from, to, message);
+        }
+    }
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         2 => (any::<usize>(), any::<u8>()).prop_map(|(at, number)| Event::Wish(at, number)),
+        1 => (any::<usize>(), any::<u8>()).prop_map(|(at, which)| Event::Replace(at, which)),
         24 => (any::<usize>(), prop::bool::weighted(0.1)).prop_map(|(at, twice)| Event::Deliver(at, twice)),
         2 => any::<usize>().prop_map(Event::Lose),
         1 => any::<usize>().prop_map(Event::Restart),
@@ -278,4 +314,53 @@ fn a_majority_suffices_and_less_does_not() {
     let mut lone = Proposer::new(next, ballot, &keepers, table.majority());
     assert_eq!(lone.unreachable(keepers[1]), Step::Wait);
     assert_eq!(lone.unreachable(keepers[2]), Step::Alone);
+}
+
+/// Of three keepers one dies, is replaced, and then another one dies: the table goes on, since the first one's successor
+/// keeps it now.
+#[test]
+fn a_keeper_that_is_replaced_is_missed_no_longer() {
+    let mut world = World::new(5);
+    let ids: Vec<_> = world.nodes.keys().copied().collect();
+    let first = world.settle(ids[0], 90);
+    let keepers = first.keepers();
+    assert_eq!(keepers.len(), 3);
+    let others: Vec<_> = ids.iter().filter(|id| !keepers.contains(id)).collect();
+    let dead = |world: &mut World, dead: MacAddr| {
+        world.nodes.get_mut(&dead).unwrap().attempt = None;
+        world.dead.insert(dead);
+    };
+    dead(&mut world, keepers[0]);
+    let name = |world: &World, id: MacAddr| world.nodes[&id].own.identity.clone();
+    let (lost, next) = (name(&world, keepers[0]), name(&world, *others[0]));
+    let wish = first.replaced(&lost, &next).unwrap();
+    world.attempt(keepers[1], wish.clone(), &keepers, first.majority());
+    world.deliver_all();
+    assert_eq!(world.chosen.get(&wish.version), Some(&wish));
+    dead(&mut world, keepers[1]);
+    // Two of the three that keep it now run, and one of them was none before.
+    let last = world.settle(keepers[2], 91);
+    assert_eq!(last.version, wish.version + 1);
+    assert_eq!(last.keepers, wish.keepers);
+}
+
+#[test]
+fn who_can_replace_whom() {
+    let all: Vec<_> = (1..=4).map(|number| member(Role::Sled, number)).collect();
+    let table = Table::first(rack(), &all, None).unwrap();
+    let [one, two, _, four] = [1, 2, 3, 4].map(|number| member(Role::Sled, number).identity);
+    let next = table.replaced(&two, &four).unwrap();
+    assert_eq!(next.check(), Ok(()));
+    assert_eq!((next.version, &next.keepers[1]), (2, &four));
+    assert_eq!(next.assignments, table.assignments);
+    let error = |dead: &str, next: &str| table.replaced(dead, next).unwrap_err().to_string();
+    assert_eq!(
+        error(&four, &two),
+        format!(
+            "{four} does not keep the rack's table: {} do",
+            table.keepers.join(", ")
+        )
+    );
+    assert!(error(&two, &one).ends_with("it does already"));
+    assert!(error(&two, "nobody").ends_with("it has no /64 of the rack"));
 }
