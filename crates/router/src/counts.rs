@@ -51,6 +51,7 @@ const fn input_name(input: &Input) -> &'static str {
         Input::Liveness { .. } => "liveness",
         Input::Measured { .. } => "measured",
         Input::Fib { .. } => "fib_answer",
+        Input::Filtered { .. } => "filtered",
         Input::Kernel(_) => "fib_dump",
         Input::Originate { .. } => "originate",
         Input::Withdraw { .. } => "withdraw",

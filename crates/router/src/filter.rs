@@ -3,7 +3,8 @@
 //! A thread of its own keeps the nftables table `inet rackweave_fabric` as the node's machine wants it. For each link
 //! that is filtered there is a set of sources; packets of others are dropped before they are routed (`prerouting`), and
 //! counted by who is at the link's other end. What comes from link-local addresses is let in: it goes no further than
-//! this node. The table stays when the program ends, and so do its counters.
+//! this node. A link that is to let in more than before gets just that, which takes a few milliseconds where a transaction
+//! with new rules takes tens of them. The table stays when the program ends, and so do its counters.
 
 use std::io;
 use std::thread;
@@ -12,6 +13,8 @@ use ipnet::Ipv6Net;
 use rackweave_linux::nft::NftError;
 use rackweave_routing::fabric::LinkId;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::inbox::Inbox;
 
 mod drops;
 mod run;
@@ -59,15 +62,16 @@ enum Request {
 pub struct Filter(mpsc::Sender<Request>);
 
 impl Filter {
-    /// Starts the thread in the namespace of the calling one. A node that never filters makes no table.
+    /// Starts the thread in the namespace of the calling one. A node that never filters makes no table. The machine is told
+    /// by the inbox when a change is in force ([`Input::Filtered`](rackweave_routing::fabric::Input::Filtered)).
     ///
     /// # Errors
     /// Where there is no thread.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(inbox: Inbox) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         thread::Builder::new()
             .name("filter".into())
-            .spawn(move || run::run(receiver))?;
+            .spawn(move || run::run(receiver, &inbox))?;
         Ok(Self(sender))
     }
 

@@ -31,6 +31,7 @@ mod restart;
 mod select;
 mod settings;
 mod shun;
+mod take_up;
 pub mod view;
 mod weights;
 
@@ -87,6 +88,8 @@ pub struct Fabric {
     filters: Filters,
     shunned: Shunned,
     restart: Restart,
+    /// Until when the node's /64 waits at most for switches to let it in.
+    taking_up: Option<Instant>,
     /// What the kernel is to be asked, at the end of the input.
     changes: Vec<Change>,
     rerouted: Rerouted,
@@ -137,6 +140,7 @@ impl Fabric {
             filters: Filters::default(),
             shunned: Shunned::default(),
             restart: Restart::default(),
+            taking_up: None,
             changes: Vec::new(),
             rerouted: Rerouted::new(),
             touched: BTreeSet::new(),
@@ -191,6 +195,7 @@ impl Fabric {
             self.shunned.deadline(),
             self.select_at,
             self.tell_at,
+            self.taking_up,
             self.restart.deadline(),
         ];
         let others = others.into_iter().flatten();
@@ -216,6 +221,7 @@ impl Fabric {
                 measured,
             } => self.on_measured(link, peer, measured),
             Input::Fib { prefix, answer } => self.on_fib(prefix, &answer),
+            Input::Filtered { link, allowed } => self.on_filtered(link, allowed),
             Input::Originate {
                 asker,
                 prefix,
@@ -241,6 +247,7 @@ impl Fabric {
                 self.tell_at = Some(now);
             }
         }
+        self.on_taking_up();
         self.on_shunned_time();
         self.on_stale();
         self.on_restart_time();

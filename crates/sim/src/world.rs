@@ -625,6 +625,7 @@ fn link_state(topology: &Topology, end: End, up: bool) -> LinkState {
         mac: end.mac,
         address: Some(end.address),
         up,
+        mtu: None,
     }
 }
 

@@ -62,13 +62,18 @@ fn filtered(commands: &mut String, LinkId(link): LinkId, owner: &str, allowed: &
     // Ranges that touch or overlap are refused.
     let sources = Ipv6Net::aggregate(&allowed.to_vec());
     if !sources.is_empty() {
-        let sources: Vec<_> = sources.iter().map(ToString::to_string).collect();
-        let sources = sources.join(", ");
-        line(
-            commands,
-            &format!("add element {TABLE} from_{link} {{ {sources} }}"),
-        );
+        admit(commands, LinkId(link), &sources);
     }
+}
+
+/// Appends what lets in more sources from a link that is filtered already.
+pub(super) fn admit(commands: &mut String, LinkId(link): LinkId, more: &[Ipv6Net]) {
+    let sources: Vec<_> = more.iter().map(ToString::to_string).collect();
+    let sources = sources.join(", ");
+    line(
+        commands,
+        &format!("add element {TABLE} from_{link} {{ {sources} }}"),
+    );
 }
 
 /// What is to be taken away is added first, for it may not be there.

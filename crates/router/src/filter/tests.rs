@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use rackweave_linux::netlink::Netlink;
 use rackweave_linux::netns::Netns;
 use rackweave_linux::packet::PacketSocket;
+use rackweave_routing::fabric::Input;
 use rackweave_wire::ethernet::EthernetRepr;
 use rackweave_wire::ipv6::{FlowLabel, Ipv6Repr};
 use rackweave_wire::protocol::{EtherType, IpProtocol};
@@ -13,6 +14,7 @@ use rackweave_wire::tos::{Dscp, Ecn};
 use rackweave_wire::udp::{UdpPayloadLen, UdpRepr};
 
 use super::*;
+use crate::inbox::inbox;
 use crate::testing::{cable, ip, link, namespace, open_in, runtime, soon};
 
 /// Two sleds on a switch; the first one's link is `s0`.
@@ -155,7 +157,9 @@ fn forged_sources_reach_nobody_and_are_counted() {
         return;
     };
     let runtime = runtime();
-    let filter = rack.switch.run_in(Filter::start).unwrap().unwrap();
+    let (inbox, mut told) = inbox();
+    let start = || Filter::start(inbox);
+    let filter = rack.switch.run_in(start).unwrap().unwrap();
     assert_eq!(settled(&runtime, &filter), []);
     let (near, far) = (rack.udp(0), rack.udp(1));
     let to = SocketAddr::new(address(1).into(), PORT);
@@ -215,6 +219,14 @@ fn forged_sources_reach_nobody_and_are_counted() {
     settled(&runtime, &filter);
     near.send_to(b"own again", to).unwrap();
     assert_eq!(receive().0, "own again");
+    let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).collect();
+    let in_force = |change: FilterChange| Input::Filtered {
+        link: change.link,
+        allowed: change.allowed,
+    };
+    let made = [&own[..], &[], &own[1..]];
+    let made = made.map(|allowed| in_force(rack.filter(NAMES[0], Some(allowed))));
+    assert_eq!(told, made);
     let other = Drops {
         owner: NAMES[1].into(),
         packets: 1,
@@ -235,7 +247,9 @@ fn large_frames_pass_whole() {
         return;
     };
     let runtime = runtime();
-    let filter = rack.switch.run_in(Filter::start).unwrap().unwrap();
+    let (inbox, _told) = inbox();
+    let start = || Filter::start(inbox);
+    let filter = rack.switch.run_in(start).unwrap().unwrap();
     filter
         .change(rack.filter(NAMES[0], Some(&["fd00:1:1:101::/64"])))
         .unwrap();

@@ -73,4 +73,6 @@ pub enum Item {
     Withdraw(RouteKey),
     /// All that the sender knew when the session began has been said.
     EndOfRib,
+    /// The sender, a switch, lets in from this link what the receiver, a sled, sends from its /64.
+    LetIn(Ipv6Net),
 }

@@ -96,6 +96,9 @@ impl Fabric {
                 self.claims.holders.insert(claimed, next);
                 let what = format!("{claimed} is that of {} now", self.node_name(next));
                 self.event(EventKind::Conflict, what);
+                for index in self.neighbors.indices(|n| n.id() == Some(next)) {
+                    self.refresh_filter_of(index);
+                }
             } else {
                 self.claims.holders.remove(&claimed);
             }

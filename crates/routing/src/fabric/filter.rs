@@ -4,24 +4,29 @@
 //! and what was taken in of it (its /64, services); from a switch's or spine's, everybody. A link whose sled is lost stays
 //! as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv6Net;
 
 use rackweave_types::{BootstrapPrefix, Role};
 
 use super::{Fabric, LinkId, Output};
+use crate::ddm::item::{Item, Scope};
 use crate::ddm::learned::NeighborIndex;
+use crate::ddm::policy::scope_of;
 
 /// What each link lets in.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     set: BTreeMap<LinkId, (String, Option<Vec<Ipv6Net>>)>,
+    /// What each lets in by now, as the kernel has it.
+    made: BTreeMap<LinkId, Option<Vec<Ipv6Net>>>,
 }
 
 impl Filters {
     pub(super) fn forget(&mut self, link: LinkId) {
         self.set.remove(&link);
+        self.made.remove(&link);
     }
 
     /// What the link lets in: `None` for everybody.
@@ -76,7 +81,12 @@ impl Fabric {
             everybody |= peer.role != Role::Sled;
             allowed.push(BootstrapPrefix::new(peer.id.0).net());
             if peer.role == Role::Sled {
-                allowed.extend(self.learned.prefixes_of(index));
+                let said = self.learned.prefixes_of(index);
+                // What another one claimed first is not its own.
+                allowed.extend(said.filter(|prefix| {
+                    let holder = self.holder(*prefix);
+                    holder.is_none_or(|holder| holder == peer.id)
+                }));
             }
         }
         if owners.is_empty() {
@@ -86,6 +96,45 @@ impl Fabric {
         allowed.dedup();
         let allowed = (!everybody).then_some(allowed);
         self.set_filter(link, owners.join(", "), allowed);
+        self.tell_let_in(link);
+    }
+
+    /// The kernel filters a link as it was wanted.
+    pub(super) fn on_filtered(&mut self, link: LinkId, allowed: Option<Vec<Ipv6Net>>) {
+        self.filters.made.insert(link, allowed);
+        self.tell_let_in(link);
+    }
+
+    /// Tells the sleds of a link which of their /64s are let in by now.
+    fn tell_let_in(&mut self, link: LinkId) {
+        let Some(made) = self.filters.made.get(&link) else {
+            return;
+        };
+        let lets_in = |prefix: &Ipv6Net| {
+            let is_in = made.as_ref().is_none_or(|made| made.contains(prefix));
+            is_in && scope_of(*prefix) == Some(Scope::Rack)
+        };
+        let mut news = Vec::new();
+        for (index, neighbor) in self.neighbors.on(link) {
+            let peer = neighbor.peer.as_ref().filter(|_| neighbor.is_up());
+            if peer.is_some_and(|peer| peer.role == Role::Sled) {
+                let said = self.learned.prefixes_of(index);
+                news.push((index, said.filter(lets_in).collect::<BTreeSet<_>>()));
+            }
+        }
+        for (index, now) in news {
+            let Some(neighbor) = self.neighbors.get_mut(index) else {
+                continue;
+            };
+            let before = std::mem::replace(&mut neighbor.let_in, now);
+            let more: Vec<Ipv6Net> = neighbor.let_in.difference(&before).copied().collect();
+            for prefix in &more {
+                neighbor.session.push(&Item::LetIn(*prefix));
+            }
+            if !more.is_empty() {
+                self.drive(index);
+            }
+        }
     }
 
     fn set_filter(&mut self, link: LinkId, owner: String, allowed: Option<Vec<Ipv6Net>>) {

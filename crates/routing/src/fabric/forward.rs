@@ -75,7 +75,7 @@ impl Fabric {
         if scope_of(prefix) == Some(Scope::Bootstrap) {
             Some(bootstrap)
         } else {
-            own
+            own.filter(|_| self.taking_up.is_none())
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct LinkState {
     pub address: Option<Ipv6Addr>,
     /// Whether the link is up and has carrier.
     pub up: bool,
+    /// The longest packet that it carries, in octets, where it is known: for people alone.
+    #[serde(default)]
+    pub mtu: Option<u32>,
 }
 
 /// What was measured on a link towards its neighbour.
@@ -131,6 +134,13 @@ pub enum Input {
         prefix: Ipv6Net,
         /// What the kernel said.
         answer: FibAnswer,
+    },
+    /// The filter of a link lets in what [`Output::Filter`](super::Output::Filter) said, from now on.
+    Filtered {
+        /// The link.
+        link: LinkId,
+        /// The sources; `None` for anybody.
+        allowed: Option<Vec<Ipv6Net>>,
     },
     /// All routes of ours that the kernel holds: at the start, and from time to time.
     Kernel(Vec<KernelRoute>),

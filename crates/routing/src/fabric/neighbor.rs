@@ -5,9 +5,11 @@
 //! until its next session has said all, but no longer than [`STALE`]. Where both die, nothing is kept: a node that was
 //! without power comes back with an empty table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
+
+use ipnet::Ipv6Net;
 
 use rackweave_types::Instant;
 
@@ -52,6 +54,8 @@ pub(super) struct Neighbor {
     pub(super) measured: Option<Measured>,
     pub(super) class: Option<Class>,
     pub(super) cursor: Cursor,
+    /// On a switch: the /64s of this sled that it was told are let in. On a sled: its own, where this switch lets it in.
+    pub(super) let_in: BTreeSet<Ipv6Net>,
     pub(super) refused: BTreeMap<RouteKey, (Announcement, Refusal)>,
     /// When an ill message was last told of: once in a while is enough.
     pub(super) complained: Option<Instant>,
@@ -92,6 +96,7 @@ impl Neighbor {
             measured: None,
             class: None,
             cursor: Cursor::default(),
+            let_in: BTreeSet::new(),
             refused: BTreeMap::new(),
             complained: None,
         }

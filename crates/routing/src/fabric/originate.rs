@@ -86,8 +86,7 @@ impl Fabric {
             return;
         }
         if let Some(before) = self.own.assignment.take() {
-            self.out
-                .push(Output::RemoveAddress(before.prefix.tunnel_endpoint()));
+            self.drop_address(before.prefix);
             let rack = before.prefix.rack().net();
             self.offer(rack, Protocol::Own, None);
             self.touched.extend([rack, before.prefix.net()]);
@@ -119,7 +118,7 @@ impl Fabric {
         let prefix = assignment.prefix;
         self.own.rack = Some(prefix.rack());
         self.own.az = Some(prefix.az());
-        self.out.push(Output::AddAddress(prefix.tunnel_endpoint()));
+        self.take_address(prefix);
         self.touched.insert(prefix.net());
         if self.own.role == Role::Switch {
             let rack = prefix.rack().net();

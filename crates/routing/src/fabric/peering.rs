@@ -209,6 +209,7 @@ impl Fabric {
             SessionEvent::Item(Item::Announce(said)) => self.on_announce(index, said),
             SessionEvent::Item(Item::Withdraw(key)) => self.on_withdrawn(index, key),
             SessionEvent::Item(Item::EndOfRib) => self.on_end_of_rib(index),
+            SessionEvent::Item(Item::LetIn(prefix)) => self.on_let_in(index, prefix),
             SessionEvent::Restarting => {
                 let name = self.neighbor_name(index);
                 let what = format!("{name} is about to restart; its routes are kept");
@@ -231,6 +232,7 @@ impl Fabric {
         neighbor.cursor = Cursor::default();
         neighbor.is_complete = false;
         neighbor.refused.clear();
+        neighbor.let_in.clear();
         neighbor.stale_until = Some(now.after(STALE)).filter(|_| !is_new);
         let (link, address) = (neighbor.link, neighbor.address);
         if is_other || has_broken {
@@ -260,9 +262,17 @@ impl Fabric {
             return;
         };
         let is_same = neighbor.peer.as_ref() == Some(&peer);
+        let shown = neighbor.peer.as_ref().and_then(|peer| peer.certificate);
+        let renewed = peer.certificate.filter(|serial| shown != Some(*serial));
         neighbor.peer = Some(peer);
         let (link, peer) = (neighbor.link, neighbor.address);
         self.out.push(Output::Watch { link, peer, key });
+        if let Some(serial) = renewed {
+            let name = self.neighbor_name(index);
+            let what =
+                format!("{name} has another key, by certificate {serial}; its session goes on");
+            self.event(EventKind::Neighbor, what);
+        }
         if !is_same {
             self.tell_unassigned(index);
             self.classify(index);

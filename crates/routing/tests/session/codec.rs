@@ -87,6 +87,7 @@ fn unhex(text: &str) -> Vec<u8> {
 // What version 1 is on the wire. Do not change these: a node of an older or newer release reads and writes them.
 const HELLO: &str = "7277646d0181ad001b01020304050607080150111111111111111111111111111111110250222222222222222222222222222222220350333333333333333333333333333333330446a840251000010566736c65642d31060007190bb80847fd0011223344010946fd00112233440a582044444444444444444444444444444444444444444444444444444444444444440b430102030c420405";
 const UPDATE: &str = "7277646d0102a50050555555555555555555555555555555550119012c0207031a00011170045866a70000014838fd0011223344010246a840251000010302044ca84025100001a84025100002051a000186a00658200000000000000001000000000000000200000000000000034000000000000000a30001014838fd0011223344010246a84025100001a10002";
+const LET_IN: &str = "a20003014940fd00112233440102";
 const KEEPALIVE: &str = "7277646d0103a40050555555555555555555555555555555550119012c020705f5";
 
 #[test]
@@ -104,6 +105,8 @@ fn version_1_is_frozen() {
     assert_eq!(hex(&hello().emit(true)), HELLO);
     assert_eq!(hex(&update.emit(false)), UPDATE);
     assert_eq!(hex(&keepalive.emit(false)), KEEPALIVE);
+    let let_in = Item::LetIn("fd00:1122:3344:102::/64".parse().unwrap());
+    assert_eq!(hex(&octets(&[let_in])), LET_IN);
 
     let mut signed = unhex(HELLO);
     signed.extend([9; SIGNATURE]);
@@ -238,6 +241,7 @@ fn arbitrary_item() -> impl Strategy<Value = Item> {
         announcement,
         arbitrary_key().prop_map(Item::Withdraw),
         Just(Item::EndOfRib),
+        arbitrary_key().prop_map(|key| Item::LetIn(key.prefix)),
     ]
 }
 

@@ -116,6 +116,7 @@ impl Stage {
             mac: MacAddr::new([0xa8, 0x40, 0x25, 0x10, 1, last]),
             address: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 2, u16::from(last))),
             up,
+            mtu: None,
         }))
     }
 

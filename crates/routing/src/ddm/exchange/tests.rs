@@ -53,6 +53,7 @@ impl Told {
             match outbox.next(&mut self.cursor, self.who) {
                 None => return,
                 Some(Item::EndOfRib) => self.is_complete = true,
+                Some(Item::LetIn(_)) => panic!("sessions tell of filters, outboxes of routes"),
                 Some(Item::Withdraw(key)) => {
                     self.knows.remove(&key);
                 }

@@ -27,6 +27,7 @@ const MEMBERS: u8 = 6;
 const ANNOUNCE: u64 = 0;
 const WITHDRAW: u64 = 1;
 const END_OF_RIB: u64 = 2;
+const LET_IN: u64 = 3;
 
 /// The octets of items, read one by one.
 #[derive(Clone, Debug)]
@@ -78,6 +79,11 @@ pub fn emit_item(bytes: &mut Vec<u8>, item: &Item) {
         Item::EndOfRib => {
             Writer::map(bytes, 1).uint(KIND, END_OF_RIB);
         }
+        Item::LetIn(prefix) => {
+            let (octets, length) = prefix_octets(*prefix);
+            let mut map = Writer::map(bytes, 2);
+            map.uint(KIND, LET_IN).bytes(PREFIX, &octets[..length]);
+        }
     }
 }
 
@@ -103,13 +109,19 @@ fn emit_announcement(bytes: &mut Vec<u8>, announcement: &Announcement) {
 }
 
 fn emit_key(map: &mut Writer<'_>, kind: u64, key: &RouteKey) {
-    let length = key.prefix.prefix_len();
-    let mut prefix = [0; 17];
-    prefix[0] = length;
-    prefix[1..].copy_from_slice(&key.prefix.network().octets());
+    let (prefix, length) = prefix_octets(key.prefix);
     map.uint(KIND, kind)
-        .bytes(PREFIX, &prefix[..=octets_of(length)])
+        .bytes(PREFIX, &prefix[..length])
         .bytes(ORIGIN, &key.origin.0.octets());
+}
+
+/// A prefix's length and octets, and how many of these are needed.
+fn prefix_octets(prefix: Ipv6Net) -> ([u8; 17], usize) {
+    let length = prefix.prefix_len();
+    let mut octets = [0; 17];
+    octets[0] = length;
+    octets[1..].copy_from_slice(&prefix.network().octets());
+    (octets, 1 + octets_of(length))
 }
 
 fn octets_of(length: u8) -> usize {
@@ -147,6 +159,10 @@ fn parse(decoder: &mut Decoder<'_>) -> Result<Option<Item>, BodyError> {
         ANNOUNCE => announced(fields).map(Some),
         WITHDRAW => Ok(Some(Item::Withdraw(fields.key()?))),
         END_OF_RIB => Ok(Some(Item::EndOfRib)),
+        LET_IN => {
+            let prefix = fields.prefix.ok_or(BodyError::Missing("prefix"))?;
+            Ok(Some(Item::LetIn(prefix)))
+        }
         _ => Ok(None),
     }
 }

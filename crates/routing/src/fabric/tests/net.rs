@@ -19,6 +19,8 @@ use crate::fabric::{
 
 /// How long a datagram takes.
 const DELAY: Duration = Duration::from_micros(100);
+/// How long the kernel takes to change a filter.
+const FILTERING: Duration = Duration::from_millis(15);
 /// How long liveness takes to come up, and to find a silent death.
 const LIVENESS: Duration = Duration::from_millis(2);
 const DETECTION: Duration = Duration::from_millis(30);
@@ -34,6 +36,8 @@ pub(super) struct Node {
     /// Prefixes that the kernel refuses.
     pub(super) refuses: BTreeSet<Ipv6Net>,
     pub(super) installs: usize,
+    /// Whether its machine is told when filters are in force.
+    pub(super) tells_filters: bool,
     watched: BTreeSet<(LinkId, Ipv6Addr)>,
     is_running: bool,
     starts: u8,
@@ -125,6 +129,7 @@ impl Net {
             events: Vec::new(),
             refuses: BTreeSet::new(),
             installs: 0,
+            tells_filters: true,
             watched: BTreeSet::new(),
             is_running: true,
             starts: 1,
@@ -170,6 +175,7 @@ impl Net {
             mac,
             address: Some(address(mac, link)),
             up,
+            mtu: None,
         }
     }
 
@@ -432,7 +438,11 @@ impl Net {
                 assert!(self.nodes[node].addresses.remove(&address));
             }
             Output::Filter { link, allowed, .. } => {
-                self.nodes[node].filters.insert(link, allowed);
+                self.nodes[node].filters.insert(link, allowed.clone());
+                if self.nodes[node].tells_filters {
+                    let done = Input::Filtered { link, allowed };
+                    self.input(node, FILTERING, done);
+                }
             }
             Output::Event(event) => self.nodes[node].events.push(event),
         }

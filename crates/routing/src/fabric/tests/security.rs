@@ -36,9 +36,21 @@ fn the_second_claimant_of_a_prefix_is_refused_and_both_are_named() {
             "not used: another node claimed it first"
         ]
     );
+    let bootstrap = |node: usize| BootstrapPrefix::new(net.nodes[node].settings.hardware).net();
+    let (first, second) = (net.link(switch, 0), net.link(switch, 1));
+    let lets_in = |link: &LinkId| net.nodes[switch].filters[link].clone().unwrap();
+    assert_eq!(lets_in(&first), [claimed, bootstrap(0)]);
+    assert_eq!(
+        lets_in(&second),
+        [bootstrap(1)],
+        "nor may it send from there"
+    );
     // When the first is gone, the second has it.
     net.cut(0, switch);
     net.run_ms(40_000);
+    let lets_in = net.nodes[switch].filters[&second].clone().unwrap();
+    let own = BootstrapPrefix::new(net.nodes[1].settings.hardware).net();
+    assert_eq!(lets_in, [claimed, own]);
     assert_eq!(net.ways(switch, claimed), Some(vec![(1, 1)]));
     assert!(net.events(switch, EventKind::Conflict)[1].contains("sled1"));
 }
@@ -115,4 +127,74 @@ fn links_let_in_what_was_taken_in_of_their_sleds() {
     assert_eq!(net.nodes[switch].filters[&link(1)], Some(allowed.clone()));
     net.run_ms(200);
     assert_eq!(net.nodes[switch].filters[&link(1)], Some(allowed));
+}
+
+#[test]
+fn an_assignment_that_is_anothers_is_told() {
+    let mut net = Net::new();
+    let sled = net.node(Role::Sled, Some((1, 1)));
+    let switch = net.node(Role::Switch, Some((1, 0xfd)));
+    if let Some(assignment) = &mut net.nodes[sled].settings.assignment {
+        assignment.identity = "BRM-9".to_owned();
+    }
+    net.kill(sled);
+    net.start(sled);
+    net.wire(sled, switch);
+    net.run_ms(100);
+    let refused = net.events(switch, EventKind::Refused);
+    let told = "refused the assignment that sled sled0 (02:00:00:00:00:01) on eth1 shows: \
+                the assignment of fd00:1122:3344:101::/64 is made out to BRM-9, and shown by sled0";
+    assert!(refused.contains(&told), "{refused:?}");
+    let routes = net.ways(switch, prefix(1, 1).net());
+    assert_eq!(
+        routes,
+        Some(vec![(sled, 1)]),
+        "unsigned, the first claimant has it"
+    );
+}
+
+/// A sled that is given a /64 while it runs sends from it when its switches let it in, and not before; one that does not say
+/// so is not waited for long.
+#[test]
+fn a_sled_takes_its_prefix_up_when_it_is_let_in() {
+    for answers in [true, false] {
+        let mut net = Net::new();
+        let sled = net.node(Role::Sled, None);
+        let switches = [0xfd, 0xfe].map(|number| net.node(Role::Switch, Some((1, number))));
+        for switch in switches {
+            net.wire(sled, switch);
+        }
+        net.nodes[switches[1]].tells_filters = answers;
+        net.run_ms(200);
+        let given = Net::assignment(&net.nodes[sled].settings, (1, 1));
+        let prefix = given.prefix.net();
+        net.input(
+            sled,
+            std::time::Duration::ZERO,
+            crate::fabric::Input::Assigned(given),
+        );
+        let mut waited = 0;
+        while net.own(sled).is_none() {
+            net.run_ms(1);
+            waited += 1;
+            let let_in = |switch: usize| {
+                let link = net.link(switch, sled);
+                net.nodes[switch].filters[&link]
+                    .as_ref()
+                    .unwrap()
+                    .contains(&prefix)
+            };
+            let is_in = switches.into_iter().all(let_in);
+            assert!(is_in || net.own(sled).is_none(), "after {waited} ms");
+            assert!(waited < 2_000, "it is never taken up");
+        }
+        if answers {
+            assert!((15..30).contains(&waited), "{waited} ms");
+        } else {
+            assert_eq!(waited, 1_000);
+        }
+        net.run_ms(20);
+        let route = &net.nodes[sled].kernel[&super::net::prefix(1, 0xfd).net()];
+        assert_eq!(route.source, net.own(sled));
+    }
 }
