@@ -74,6 +74,8 @@ impl Default for Config {
 pub struct Ports {
     /// Sessions of the interior protocol (UDP).
     pub ddm: u16,
+    /// Liveness of links (BFD over UDP); another one than 3784 speaks with no other implementation.
+    pub bfd: u16,
     /// Beacons between neighbours (UDP).
     pub beacons: u16,
     /// End-to-end probes (UDP).
@@ -86,6 +88,7 @@ impl Default for Ports {
     fn default() -> Self {
         Self {
             ddm: 6090,
+            bfd: bfd::PORT,
             beacons: 6091,
             verify: 6092,
             rack: 6093,
@@ -164,7 +167,7 @@ impl Config {
             );
         }
         let ports = self.ports;
-        let udp = [ports.ddm, ports.beacons, ports.verify, bfd::PORT];
+        let udp = [ports.ddm, ports.beacons, ports.verify, ports.bfd];
         let twice = (1..udp.len()).any(|index| udp[..index].contains(&udp[index]));
         if twice || udp.contains(&0) || ports.rack == 0 {
             return wrong("ports", "each is another number, and none is 0");
@@ -246,6 +249,7 @@ mod tests {
             ("role = \"spine\"\nsigned = false", "az"),
             ("az = \"fd00:1122:3344::/48\"", "az"),
             ("[ports]\nddm = 6091", "ports"),
+            ("[ports]\nbfd = 6092", "ports"),
             ("[timers]\nhold_ms = 1", "timers.hold_ms"),
             ("[timers]\nbfd_ms = 1", "timers.bfd_ms"),
             ("[timers]\nbfd_multiplier = 0", "timers.bfd_multiplier"),

@@ -16,7 +16,7 @@ use crate::fib::{Fib, FibChange};
 use crate::filter::{Filter, FilterChange};
 use crate::inbox::Inbox;
 use crate::links::Links;
-use crate::liveness::{Client, ClientSettings};
+use crate::liveness::{Client, ClientSettings, LivenessPorts};
 use crate::lldp::Lldp;
 
 /// What waits for a door at most: a change of each of many neighbours.
@@ -92,7 +92,7 @@ impl Doors {
         let doors = Self {
             discovery,
             fib,
-            filter: Filter::start().context("cannot start the thread that filters")?,
+            filter: Filter::start(inbox.clone()).context("cannot start the thread that filters")?,
             liveness,
             watches,
             lldp,
@@ -164,6 +164,8 @@ impl Doors {
             if let Some(lldp) = self.lldp {
                 lldp.stop().await;
             }
+            // Neighbours send nothing to this node any more.
+            self.fib.clear().await;
         }
     }
 
@@ -188,7 +190,10 @@ fn liveness(config: &Config) -> anyhow::Result<ClientSettings> {
     Ok(ClientSettings {
         run_dir: config.run_dir.clone(),
         program: std::env::current_exe().context("this program has no path")?,
-        beacon_port: config.ports.beacons,
+        ports: LivenessPorts {
+            bfd: config.ports.bfd,
+            beacons: config.ports.beacons,
+        },
         bfd: config.timers.bfd(),
     })
 }
@@ -206,7 +211,7 @@ async fn describe(lldp: Option<Lldp>, mut changes: mpsc::Receiver<Change>) {
     while let Some(change) = changes.recv().await {
         let Some(lldp) = &lldp else { continue };
         match change {
-            Change::Link(link) => lldp.link(link, None).await,
+            Change::Link(link) => lldp.link(link).await,
             Change::Gone(link) => lldp.gone(link).await,
             Change::System(system) => lldp.system(system).await,
         }

@@ -3,7 +3,8 @@
 //! A thread of its own talks to the kernel. It owns the routes of the main table with protocol 82 and metric 100, and
 //! the addresses that it added to loopback; nothing of others is changed. The kernel's answer to every change goes back
 //! as [`Input::Fib`], and what its table holds as [`Input::Kernel`]: at the
-//! start, every 10 s, and soon after somebody else changed a route of ours. The routes stay when the program ends.
+//! start, every 10 s, and soon after somebody else changed a route of ours. The routes stay when the program ends,
+//! but where it takes the node out of the fabric ([`Fib::clear`]).
 
 use std::net::Ipv6Addr;
 use std::sync::mpsc::sync_channel;
@@ -12,7 +13,7 @@ use std::thread;
 use ipnet::Ipv6Net;
 use rackweave_linux::netlink::NetlinkError;
 use rackweave_routing::fabric::{FibAnswer, Input, Installed, Output};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::inbox::Inbox;
@@ -80,7 +81,10 @@ impl TryFrom<Output> for FibChange {
 
 /// The way to the thread, which ends when this value goes.
 #[derive(Debug)]
-pub struct Fib(mpsc::Sender<FibChange>);
+pub struct Fib {
+    changes: mpsc::Sender<FibChange>,
+    clear: mpsc::Sender<oneshot::Sender<()>>,
+}
 
 impl Fib {
     /// Starts the thread in the namespace of the calling one, which may be inside an asynchronous runtime, and waits
@@ -89,12 +93,13 @@ impl Fib {
     /// # Errors
     /// [`FibError`].
     pub fn start(inbox: Inbox) -> Result<Self, FibError> {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let (changes, receiver) = mpsc::channel(WAITING);
+        let (clear, cleared) = mpsc::channel(1);
         let (opened, answer) = sync_channel(1);
         let run = move || match Kernel::open() {
             Ok(kernel) => {
                 if opened.send(Ok(())).is_ok() {
-                    run::run(kernel, receiver, &inbox);
+                    run::run(kernel, (receiver, cleared), &inbox);
                 }
             }
             Err(error) => {
@@ -107,7 +112,7 @@ impl Fib {
             .spawn(run)
             .map_err(FibError::Thread)?;
         answer.recv().map_err(|_| FibError::Ended)??;
-        Ok(Self(sender))
+        Ok(Self { changes, clear })
     }
 
     /// Has the kernel make a change, soon. `None`, or what the machine is to be told at once: that more changes wait than
@@ -115,7 +120,7 @@ impl Fib {
     #[must_use]
     pub fn change(&self, change: FibChange) -> Option<Input> {
         let (mpsc::error::TrySendError::Full(refused) | mpsc::error::TrySendError::Closed(refused)) =
-            self.0.try_send(change).err()?;
+            self.changes.try_send(change).err()?;
         let prefix = match refused {
             FibChange::Install(route) => route.prefix,
             FibChange::Remove(prefix) => prefix,
@@ -127,6 +132,16 @@ impl Fib {
         let text = "too many changes wait for the kernel";
         let answer = FibAnswer::Refused(AGAIN, text.into());
         Some(Input::Fib { prefix, answer })
+    }
+
+    /// Has the kernel forget all routes of ours, and waits until it has; no change is made any more. Addresses stay: they
+    /// are the node's, and lead nowhere.
+    pub async fn clear(self) {
+        let (done, is_done) = oneshot::channel();
+        if self.clear.send(done).await.is_ok() {
+            // A thread that has ended said why.
+            let _ended = is_done.await;
+        }
     }
 }
 

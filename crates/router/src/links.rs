@@ -160,6 +160,7 @@ fn state(link: &Link, address: Option<std::net::Ipv6Addr>) -> Option<LinkState> 
         mac: link.mac?,
         address,
         up: link.running,
+        mtu: Some(link.mtu),
     })
 }
 

@@ -25,5 +25,14 @@ pub use args::LivenessArgs;
 pub use client::{Client, ClientSettings};
 pub use message::{SOCKET, SessionStatus};
 
+/// The ports of liveness, the same on all nodes of a fabric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LivenessPorts {
+    /// BFD.
+    pub bfd: u16,
+    /// Beacons.
+    pub beacons: u16,
+}
+
 #[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ pub struct Lldp(mpsc::Sender<Request>);
 #[derive(Debug)]
 enum Request {
     System(System),
-    Link(LinkState, Option<u32>),
+    Link(LinkState),
     Gone(LinkId),
     Neighbors(oneshot::Sender<Vec<LldpNeighbor>>),
     Counters(oneshot::Sender<Vec<(String, Counters)>>),
@@ -69,9 +69,9 @@ impl Lldp {
         self.tell(Request::System(system)).await;
     }
 
-    /// A link of the fabric came or changed; `mtu` in octets, where it is known.
-    pub async fn link(&self, link: LinkState, mtu: Option<u32>) {
-        self.tell(Request::Link(link, mtu)).await;
+    /// A link of the fabric came or changed.
+    pub async fn link(&self, link: LinkState) {
+        self.tell(Request::Link(link)).await;
     }
 
     /// A link of the fabric is gone.
@@ -142,7 +142,7 @@ impl Task {
     fn answer(&mut self, request: Request) -> bool {
         match request {
             Request::System(system) => self.handle(Input::System(system)),
-            Request::Link(state, mtu) => self.link(state, mtu),
+            Request::Link(state) => self.link(state),
             Request::Gone(link) => {
                 self.macs.retain(|(of, _)| *of != link);
                 self.handle(Input::PortGone(link));
@@ -159,12 +159,13 @@ impl Task {
         false
     }
 
-    fn link(&mut self, state: LinkState, mtu: Option<u32>) {
+    fn link(&mut self, state: LinkState) {
         let LinkState {
             link,
             name,
             mac,
             up,
+            mtu,
             ..
         } = state;
         if !self.macs.iter().any(|(of, _)| *of == link)

@@ -1,8 +1,8 @@
 //! Records what the node's machine is told, and tells it again.
 //!
-//! A recording is lines of JSON: first what the machine began with, then each input with its time. It holds the chance
-//! that the machine's sessions are made of, so it is as secret as they are and can be read by its owner alone; it holds no
-//! key of the node.
+//! A recording is lines of JSON: first what the machine began with, then each input with its time, and when it went over to
+//! other keys. It holds the chance that the machine's sessions are made of, so it is as secret as they are and can be read
+//! by its owner alone; it holds no key of the node.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -34,11 +34,12 @@ struct Begin {
     signed: bool,
 }
 
-/// What it was told.
+/// What it was told, or that it went over to other keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Told<I> {
     now: Now,
-    input: I,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<I>,
 }
 
 /// What it did then.
@@ -46,8 +47,8 @@ struct Told<I> {
 pub struct Done {
     /// When.
     pub now: Now,
-    /// What it was told.
-    pub input: Input,
+    /// What it was told; nothing where it went over to other keys.
+    pub input: Option<Input>,
     /// What it had done.
     pub outputs: Vec<Output>,
 }
@@ -120,8 +121,20 @@ impl Recorder {
 
     /// Writes an input down. Where the disk is full, the recording ends, and nothing else.
     pub(crate) fn input(&mut self, now: Now, input: &Input) {
+        self.told(&Told {
+            now,
+            input: Some(input),
+        });
+    }
+
+    /// Writes down that the node went over to other keys.
+    pub(crate) fn rotated(&mut self, now: Now) {
+        self.told::<&Input>(&Told { now, input: None });
+    }
+
+    fn told<I: Serialize>(&mut self, told: &Told<I>) {
         if let Some(file) = &mut self.0
-            && let Err(error) = line(file, &Told { now, input })
+            && let Err(error) = line(file, told)
         {
             tracing::error!(%error, "the recording ends here");
             self.0 = None;
@@ -135,13 +148,14 @@ fn line(file: &mut BufWriter<File>, value: &impl Serialize) -> io::Result<()> {
     file.flush()
 }
 
-/// Tells a machine what a recording says, and `show` what it did.
+/// Tells a machine what a recording says, and `show` what it did. `keys` are those of a node that signs: at first, and
+/// after each time that it went over to others; the last ones stay.
 ///
 /// # Errors
 /// [`ReplayError`], or where `show` takes no more.
 pub fn replay(
     path: &Path,
-    security: Option<Security>,
+    keys: Vec<Security>,
     mut show: impl FnMut(Done) -> io::Result<()>,
 ) -> Result<(), ReplayError> {
     let mut lines = (1..).zip(BufReader::new(File::open(path)?).lines());
@@ -150,7 +164,8 @@ pub fn replay(
     if begin.version != VERSION {
         return Err(ReplayError::Version(begin.version));
     }
-    let security = match (begin.signed, security) {
+    let mut keys = keys.into_iter();
+    let mut security = match (begin.signed, keys.next()) {
         (false, _) => Security::Unsigned,
         (true, Some(security)) => security,
         (true, None) => return Err(ReplayError::Keys),
@@ -162,13 +177,18 @@ pub fn replay(
         az: begin.az,
         assignment: begin.assignment,
         hold: Duration::from_millis(begin.hold_ms),
-        security,
+        security: security.clone(),
     };
     let mut fabric = Fabric::new(settings, begin.now, begin.seed);
     for (line, text) in lines {
         let Told { now, input } = read::<Told<Input>>(line, &text?)?;
         let mut outputs = Vec::new();
-        fabric.handle(now, input.clone(), &mut outputs);
+        if let Some(input) = input.clone() {
+            fabric.handle(now, input, &mut outputs);
+        } else {
+            security = keys.next().unwrap_or(security);
+            fabric.rotate(now, security.clone(), &mut outputs);
+        }
         show(Done {
             now,
             input,
@@ -205,6 +225,7 @@ mod tests {
             mac,
             address: Some("fe80::7".parse().unwrap()),
             up: true,
+            mtu: Some(1_500),
         };
         vec![
             (now(1), Input::Kernel(Vec::new())),
@@ -228,18 +249,27 @@ mod tests {
             recorder.input(now, &input);
             let mut outputs = Vec::new();
             fabric.handle(now, input.clone(), &mut outputs);
+            let input = Some(input);
             first.push(Done {
                 now,
                 input,
                 outputs,
             });
         }
+        recorder.rotated(now(40));
+        let mut outputs = Vec::new();
+        fabric.rotate(now(40), Security::Unsigned, &mut outputs);
+        first.push(Done {
+            now: now(40),
+            input: None,
+            outputs,
+        });
         assert!(first.iter().any(|done| {
             let mut sent = done.outputs.iter();
             sent.any(|output| matches!(output, Output::Send { .. }))
         }));
         let mut again = Vec::new();
-        replay(&path, None, |done| {
+        replay(&path, Vec::new(), |done| {
             again.push(done);
             Ok(())
         })
@@ -253,7 +283,7 @@ mod tests {
         let path = dir.path().join("node.rec");
         let error = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            replay(&path, None, |_| Ok(())).unwrap_err()
+            replay(&path, Vec::new(), |_| Ok(())).unwrap_err()
         };
         assert!(matches!(error(""), ReplayError::Empty));
         assert!(matches!(error("{}\n"), ReplayError::Line { line: 1, .. }));

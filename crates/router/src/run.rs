@@ -117,8 +117,12 @@ async fn live(config: &Config, info: Arc<Info>, record: Option<PathBuf>) -> anyh
     tokio::spawn(renew::renew(told, config.clone(), context.clone()));
     open_sockets(config, &context).await?;
     let end = attend(&mut world, inputs, questions, heard, stopped).await?;
-    world.handle(Input::Restarting);
-    tell(&mut world, "the router ends; its routes stay");
+    if end.all {
+        tell(&mut world, "the router takes this node out of the fabric");
+    } else {
+        world.handle(Input::Restarting);
+        tell(&mut world, "the router ends; its routes stay");
+    }
     world.doors.close(end.all).await;
     Ok(())
 }

@@ -207,11 +207,16 @@ pub fn keep_assignment(state_dir: &Path, assignment: &Assignment) -> anyhow::Res
     write(&state_dir.join(ASSIGNMENT), assignment)
 }
 
-/// The least hardware address of the fabric's links.
+/// The least permanent hardware address of the machine, whichever of its links are up, renamed or of the fabric; where no
+/// driver says one, the least of the fabric's links.
 fn least(config: &Config, links: &[Link]) -> Option<MacAddr> {
-    let patterns = config.patterns().ok()?;
-    let ours = links.iter().filter(|link| patterns.match_link(link));
-    ours.filter_map(|link| link.mac).min()
+    let hardware = links.iter().filter(|link| link.hardware);
+    let permanent = hardware.filter_map(|link| link.permanent).min();
+    permanent.or_else(|| {
+        let patterns = config.patterns().ok()?;
+        let ours = links.iter().filter(|link| patterns.match_link(link));
+        ours.filter_map(|link| link.mac).min()
+    })
 }
 
 /// The machine's serial number, if it has a true one.
@@ -258,6 +263,7 @@ mod tests {
             index: last.into(),
             name: name.to_owned(),
             mac: Some(mac(last)),
+            permanent: None,
             hardware: false,
             mtu: 9000,
             up: true,
@@ -287,6 +293,21 @@ mod tests {
         assert_eq!((again.hardware, again.identity), (mac(7), first.identity));
         let error = Who::told(&self::config(Path::new("/nowhere")), &[]).unwrap_err();
         assert!(error.to_string().contains("hardware"), "{error}");
+    }
+
+    #[test]
+    fn permanent_addresses_go_before_those_that_links_have_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut links = [link("up1", 1), link("up2", 2), link("bmc0", 9)];
+        links[1].permanent = Some(mac(8));
+        links[1].hardware = true;
+        // Not of the fabric, and of the machine all the same.
+        links[2].permanent = Some(mac(5));
+        links[2].hardware = true;
+        // A bridge or a bond has the address of one of its members.
+        links[0].permanent = Some(mac(3));
+        let who = Who::told(&config(dir.path()), &links).unwrap();
+        assert_eq!(who.hardware, mac(5));
     }
 
     #[test]

@@ -117,8 +117,11 @@ impl World {
 
     /// Goes over to other keys; sessions go on under them.
     pub(crate) fn rotate(&mut self, security: Security) {
-        let mut outputs = Vec::new();
-        self.fabric.rotate(now(), security, &mut outputs);
+        let (now, mut outputs) = (now(), Vec::new());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.rotated(now);
+        }
+        self.fabric.rotate(now, security, &mut outputs);
         let mut waiting = VecDeque::new();
         self.perform(&mut outputs, &mut waiting);
         while let Some(input) = waiting.pop_front() {

@@ -20,6 +20,8 @@ pub struct Link {
     pub name: String,
     /// Its Ethernet address, where it has one.
     pub mac: Option<MacAddr>,
+    /// The Ethernet address that its maker gave it, where its driver says so.
+    pub permanent: Option<MacAddr>,
     /// The longest packet that it carries, in octets.
     pub mtu: u32,
     /// It is switched on.
@@ -161,6 +163,7 @@ impl Link {
             index: message.header.index,
             name: String::new(),
             mac: None,
+            permanent: None,
             mtu: 0,
             up: flags.contains(LinkFlags::Up),
             running: flags.contains(LinkFlags::Up | LinkFlags::Running),
@@ -173,12 +176,15 @@ impl Link {
                 LinkAttribute::LinkInfo(infos) => {
                     link.hardware &= !infos.iter().any(|it| matches!(it, LinkInfo::Kind(_)));
                 }
-                LinkAttribute::Address(octets) => {
-                    link.mac = <[u8; 6]>::try_from(&octets[..]).ok().map(MacAddr::new);
-                }
+                LinkAttribute::Address(octets) => link.mac = ethernet(octets),
+                LinkAttribute::PermAddress(octets) => link.permanent = ethernet(octets),
                 _ => {}
             }
         }
         link
     }
+}
+
+fn ethernet(octets: &[u8]) -> Option<MacAddr> {
+    <[u8; 6]>::try_from(octets).ok().map(MacAddr::new)
 }

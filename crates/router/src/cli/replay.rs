@@ -23,9 +23,10 @@ A recording is as secret as the sessions in it: keep it to yourself.")]
 pub(super) struct ReplayArgs {
     /// The recording that `router run --record` wrote.
     file: PathBuf,
-    /// The directory of the node's keys, where it signed.
+    /// The directory of the node's keys, where it signed; once more for each time that it went over to others, where
+    /// these are at hand.
     #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
+    keys: Vec<PathBuf>,
     /// Writes a JSON object for each input: its time, the input, the outputs.
     #[arg(long)]
     json: bool,
@@ -39,13 +40,15 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
             None => failure,
         }
     };
-    let security = args.keys.as_deref().map(NodeKeys::read).transpose();
-    let security = security.map_err(|error| failure(&error))?;
-    let security = security.map(|keys| Security::Signed {
-        credentials: Arc::new(keys.credentials),
-        anchor: Arc::new(keys.anchor),
-    });
-    let replayed = record::replay(&args.file, security, |done| {
+    let read = |dir: &PathBuf| {
+        NodeKeys::read(dir).map(|keys| Security::Signed {
+            credentials: Arc::new(keys.credentials),
+            anchor: Arc::new(keys.anchor),
+        })
+    };
+    let keys = args.keys.iter().map(read).collect::<Result<_, _>>();
+    let keys = keys.map_err(|error| failure(&error))?;
+    let replayed = record::replay(&args.file, keys, |done| {
         let line = if args.json {
             serde_json::to_string(&done)? + "\n"
         } else {
@@ -65,7 +68,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
 /// What was told, and what came of it, each on a line.
 fn text(done: &Done) -> String {
     let seconds = std::time::Duration::from_nanos(done.now.at.nanos()).as_secs_f64();
-    let mut text = format!("{seconds:.6} > {:?}\n", done.input);
+    let mut text = match &done.input {
+        Some(input) => format!("{seconds:.6} > {input:?}\n"),
+        None => format!("{seconds:.6} > other keys\n"),
+    };
     for output in &done.outputs {
         let line = match output {
             Output::Event(event) => format!("{seconds:.6} ! {}\n", event.what),

@@ -113,7 +113,7 @@ Examples:
   rackweave router stop         for a restart: neighbours keep what this node said, and packets go on
   rackweave router stop --all   takes the node out of the fabric")]
 pub(super) struct StopArgs {
-    /// Also ends liveness: neighbours send nothing to this node any more.
+    /// Also ends liveness, so that neighbours send nothing to this node any more, and takes its routes out of the kernel.
     #[arg(long)]
     all: bool,
     #[command(flatten)]

@@ -19,6 +19,7 @@ fn neighbours_find_each_other_and_talk() {
         mac: rackweave_types::MacAddr::new([0; 6]),
         address: Some(far_address),
         up: true,
+        mtu: None,
     });
     runtime.block_on(async {
         let ((to_here, mut at_here), (to_there, mut at_there)) = (inbox(), inbox());

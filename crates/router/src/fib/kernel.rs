@@ -173,6 +173,29 @@ impl Kernel {
         Ok(listed)
     }
 
+    /// Has the kernel forget all routes of ours, also those that it holds of a process before.
+    pub(super) fn clear(&mut self) -> Result<(), NetlinkError> {
+        self.list()?;
+        let mut routes: Vec<_> = self
+            .installed
+            .keys()
+            .map(|prefix| (*prefix, None))
+            .collect();
+        let mut answers = Vec::new();
+        if !self.flush(&mut routes, &mut answers) {
+            for answer in answers {
+                if let Input::Fib {
+                    prefix,
+                    answer: FibAnswer::Refused(_, word),
+                } = answer
+                {
+                    warn!(%prefix, error = word, "the route stays in the kernel");
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn mend_addresses(&self) -> Result<(), NetlinkError> {
         if self.addresses.is_empty() {
             return Ok(());

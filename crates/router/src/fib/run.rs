@@ -7,12 +7,13 @@ use rackweave_linux::netlink::{Change, Monitor, NetlinkError};
 use rackweave_routing::fabric::Input;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 use tracing::{error, warn};
 
 use super::kernel::{Kernel, full};
 use super::{FibChange, PROTOCOL};
-use crate::inbox::{Ended, Inbox};
+use crate::inbox::Inbox;
 
 /// Between two looks at what the kernel holds.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -30,6 +31,8 @@ enum Event {
     Look,
     /// Others changed routes of ours.
     Touched,
+    /// All routes of ours are to go, and this thread with them.
+    Clear(oneshot::Sender<()>),
     /// Nothing that matters.
     Nothing,
     Ended,
@@ -38,6 +41,7 @@ enum Event {
 /// What it waits with.
 struct Waiting {
     changes: Receiver<FibChange>,
+    clear: Receiver<oneshot::Sender<()>>,
     batch: Vec<FibChange>,
     monitor: Option<Monitor>,
     period: Interval,
@@ -45,8 +49,12 @@ struct Waiting {
     soon: Option<Pin<Box<Sleep>>>,
 }
 
-/// Makes changes and looks at the table until nobody asks any more, or the machine has ended.
-pub(super) fn run(mut kernel: Kernel, changes: Receiver<FibChange>, inbox: &Inbox) {
+/// Makes changes and looks at the table until nobody asks any more.
+pub(super) fn run(
+    mut kernel: Kernel,
+    asked: (Receiver<FibChange>, Receiver<oneshot::Sender<()>>),
+    inbox: &Inbox,
+) {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -54,7 +62,7 @@ pub(super) fn run(mut kernel: Kernel, changes: Receiver<FibChange>, inbox: &Inbo
             return;
         }
     };
-    let mut waiting = Waiting::new(&runtime, changes);
+    let mut waiting = Waiting::new(&runtime, asked);
     let mut answers = Vec::new();
     loop {
         match runtime.block_on(waiting.event(kernel.port())) {
@@ -74,20 +82,30 @@ pub(super) fn run(mut kernel: Kernel, changes: Receiver<FibChange>, inbox: &Inbo
                     ),
                 }
             }
+            Event::Clear(done) => {
+                if let Err(error) = kernel.clear() {
+                    warn!(error = full(&error), "routes of ours stay in the kernel");
+                }
+                // Who asked may be gone.
+                let _gone = done.send(());
+                return;
+            }
             Event::Touched => waiting.look_soon(&runtime),
             Event::Nothing => {}
             Event::Ended => return,
         }
         for answer in answers.drain(..) {
-            if let Err(Ended) = inbox.tell_blocking(answer) {
-                return;
-            }
+            // A machine that has ended has its routes stay, or go: this thread hears of both.
+            let _ended = inbox.tell_blocking(answer);
         }
     }
 }
 
 impl Waiting {
-    fn new(runtime: &Runtime, changes: Receiver<FibChange>) -> Self {
+    fn new(
+        runtime: &Runtime,
+        (changes, clear): (Receiver<FibChange>, Receiver<oneshot::Sender<()>>),
+    ) -> Self {
         let _inside = runtime.enter();
         let monitor = Monitor::routes().inspect_err(|error| {
             warn!(
@@ -99,6 +117,7 @@ impl Waiting {
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             changes,
+            clear,
             batch: Vec::new(),
             monitor: monitor.ok(),
             period,
@@ -119,6 +138,7 @@ impl Waiting {
             count = self.changes.recv_many(&mut self.batch, AT_ONCE) => {
                 if count == 0 { Event::Ended } else { Event::Changes }
             }
+            Some(done) = self.clear.recv() => Event::Clear(done),
             () = due(&mut self.soon) => Event::Look,
             touched = touched(&mut self.monitor, own) => touched.unwrap_or_else(|error| {
                 warn!(error = full(&error), "changes of routes by others are seen late");

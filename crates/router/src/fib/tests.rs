@@ -244,6 +244,45 @@ fn what_others_do_to_our_routes_is_seen_soon() {
     );
 }
 
+/// What the kernel holds of a process before goes, too; what is not ours stays, and no change comes after.
+#[test]
+fn all_routes_of_ours_go_when_the_node_leaves() {
+    let Some(world) = world("all_routes_of_ours_go_when_the_node_leaves") else {
+        return;
+    };
+    ip(&world.node, &format!("-6 addr add {SOURCE}/128 dev lo"));
+    ip(
+        &world.node,
+        "-6 route add fd00:1:7::/56 dev n0 proto 82 metric 100",
+    );
+    ip(
+        &world.node,
+        "-6 route add fd00:1:8::/56 dev n0 proto static",
+    );
+    let (to_machine, mut inputs) = inbox();
+    let start = || runtime().block_on(async { Fib::start(to_machine) });
+    let fib = world.node.run_in(start).unwrap().unwrap();
+    runtime().block_on(async {
+        for prefix in ["fd00:1:2::/56", "fd00:1:3::/56"] {
+            let install = FibChange::Install(route(prefix, &world.ways));
+            assert_eq!(fib.change(install), None);
+        }
+        for _ in 0..2 {
+            let answer = wanted(&mut inputs, |input| match input {
+                Input::Fib { answer, .. } => Some(answer),
+                _ => None,
+            });
+            assert_eq!(answer.await, FibAnswer::Done);
+        }
+        // As when the machine ends: nobody hears the thread any more.
+        drop(inputs);
+        fib.clear().await;
+    });
+    let (_, routes) = say(&world.node, "ip -6 route show");
+    assert!(!routes.contains("proto 82"), "{routes}");
+    assert!(routes.contains("fd00:1:8::/56"), "{routes}");
+}
+
 /// A probe is on its way at every moment of a thousand changes of the route that it takes.
 #[test]
 fn no_packet_is_lost_while_routes_are_replaced() {

@@ -98,6 +98,7 @@ mod tests {
             index: 7,
             name: name.into(),
             mac: None,
+            permanent: None,
             mtu: 1500,
             up: true,
             running: true,

@@ -119,6 +119,7 @@ fn what_is_not_told_of_again_is_gone() {
         index,
         name: format!("up{index}"),
         mac: None,
+        permanent: None,
         mtu: 1500,
         up: true,
         running: true,

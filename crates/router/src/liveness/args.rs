@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::unistd::setsid;
 use rackweave_daemon::dir::private_dir;
 use rackweave_daemon::lock::Lock;
-use rackweave_routing::probe;
+use rackweave_routing::{bfd, probe};
 
-use super::process;
+use super::{LivenessPorts, process};
 
 /// Where its lock is in the run directory.
 const LOCK_DIR: &str = "liveness";
@@ -21,6 +21,9 @@ pub struct LivenessArgs {
     /// The router's run directory: the socket is made here.
     #[arg(long, value_name = "DIR")]
     run_dir: PathBuf,
+    /// Port of BFD.
+    #[arg(long, value_name = "PORT", default_value_t = bfd::PORT)]
+    bfd_port: u16,
     /// Port of beacons.
     #[arg(long, value_name = "PORT", default_value_t = probe::PORT)]
     beacon_port: u16,
@@ -45,7 +48,11 @@ impl LivenessArgs {
             Ok(_) | Err(Errno::EPERM) => {}
             Err(error) => return Err(error).context("cannot leave the router's session"),
         }
-        process::serve(&self.run_dir, self.beacon_port)?;
+        let ports = LivenessPorts {
+            bfd: self.bfd_port,
+            beacons: self.beacon_port,
+        };
+        process::serve(&self.run_dir, ports)?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::LivenessPorts;
 use super::clients::hello;
 use super::message::{self, Reply, SOCKET, SessionStatus, Target, Watch};
 use crate::inbox::Inbox;
@@ -38,8 +39,8 @@ pub struct ClientSettings {
     pub run_dir: PathBuf,
     /// The program that has `router liveness` as subcommand.
     pub program: PathBuf,
-    /// Port of beacons.
-    pub beacon_port: u16,
+    /// The ports of liveness.
+    pub ports: LivenessPorts,
     /// How BFD is run.
     pub bfd: Settings,
 }
@@ -188,7 +189,8 @@ impl End {
         let spawned = Command::new(&settings.program)
             .args(["router", "liveness", "--run-dir"])
             .arg(&settings.run_dir)
-            .args(["--beacon-port", &settings.beacon_port.to_string()])
+            .args(["--bfd-port", &settings.ports.bfd.to_string()])
+            .args(["--beacon-port", &settings.ports.beacons.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();

@@ -7,6 +7,8 @@ use rackweave_linux::poll::{PollError, Poller};
 use rackweave_linux::timestamp::{Batch, StampError, StampSettings, StampedSocket};
 use rackweave_routing::{bfd, probe};
 
+use super::LivenessPorts;
+
 /// Only what did not pass a router counts: it comes as it was sent (RFC 5881, section 5; RFC 5082).
 const HOP_LIMIT: u8 = 255;
 /// Source ports of BFD (RFC 5881, section 4): 49,152 and up.
@@ -41,7 +43,7 @@ pub(super) struct Doors {
     bfd_in: StampedSocket,
     bfd_out: StampedSocket,
     beacons: StampedSocket,
-    beacon_port: u16,
+    ports: LivenessPorts,
     /// Beacons whose departure is not told yet.
     leaving: bool,
     pub(super) refused: Refused,
@@ -70,7 +72,11 @@ impl Refused {
 
 impl Doors {
     /// Opens the sockets of a link.
-    pub(super) fn open(link: u32, beacon_port: u16, ready: &Poller) -> Result<Self, DoorsError> {
+    pub(super) fn open(
+        link: u32,
+        ports: LivenessPorts,
+        ready: &Poller,
+    ) -> Result<Self, DoorsError> {
         let settings = |port, departures| StampSettings {
             link: Some(link),
             address: Ipv6Addr::UNSPECIFIED,
@@ -82,21 +88,21 @@ impl Doors {
             let opened = StampedSocket::open(settings(port, departures));
             opened.map_err(|source| DoorsError::Open { what, source })
         };
-        let bfd_in = open("bfd", bfd::PORT, false)?;
+        let bfd_in = open("bfd", ports.bfd, false)?;
         // One source port for the sessions of a link; the next ones where another program has it.
         let first = u16::try_from(link % SOURCE_PORTS).unwrap_or(0);
-        let mut ports = (0..64).map(|step| bfd::SOURCE_PORT + (first + step) % 16_384);
-        let bfd_out = ports
+        let mut sources = (0..64).map(|step| bfd::SOURCE_PORT + (first + step) % 16_384);
+        let bfd_out = sources
             .find_map(|port| StampedSocket::open(settings(port, false)).ok())
             .map_or_else(|| open("sending bfd", bfd::SOURCE_PORT + first, false), Ok)?;
-        let beacons = open("beacons", beacon_port, true)?;
+        let beacons = open("beacons", ports.beacons, true)?;
         ready.add(&bfd_in, token(link, Kind::Bfd))?;
         ready.add(&beacons, token(link, Kind::Beacon))?;
         Ok(Self {
             bfd_in,
             bfd_out,
             beacons,
-            beacon_port,
+            ports,
             leaving: false,
             refused: Refused::default(),
         })
@@ -104,13 +110,15 @@ impl Doors {
 
     /// Sends a control message.
     pub(super) fn send_bfd(&mut self, to: Ipv6Addr, bytes: &[u8]) {
-        let sent = self.bfd_out.send(to, bfd::PORT, bytes, 0);
+        let sent = self.bfd_out.send(to, self.ports.bfd, bytes, 0);
         self.refused.sends += u64::from(sent.is_err());
     }
 
     /// Sends a beacon of the neighbour with this place among all.
     pub(super) fn send_beacon(&mut self, to: Ipv6Addr, beacon: &probe::Outgoing, tag: u64) {
-        let sent = self.beacons.send(to, self.beacon_port, &beacon.bytes, tag);
+        let sent = self
+            .beacons
+            .send(to, self.ports.beacons, &beacon.bytes, tag);
         self.refused.sends += u64::from(sent.is_err());
         self.leaving |= sent.is_ok();
     }

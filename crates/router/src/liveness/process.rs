@@ -14,6 +14,7 @@ use rackweave_linux::timer::{Timer, TimerError};
 use rackweave_linux::{clock, thread};
 use rackweave_types::Instant;
 
+use super::LivenessPorts;
 use super::clients::{Asker, Clients};
 use super::message::{Reply, Request, SOCKET};
 use super::watched::{Room, Watched};
@@ -52,7 +53,7 @@ pub(super) enum ProcessError {
 }
 
 /// Serves until it is told to end, or has had nobody to watch for a while.
-pub(super) fn serve(run_dir: &Path, beacon_port: u16) -> Result<(), ProcessError> {
+pub(super) fn serve(run_dir: &Path, ports: LivenessPorts) -> Result<(), ProcessError> {
     let path = run_dir.join(SOCKET);
     let listener = listen(&path).map_err(|source| ProcessError::Listen {
         path: path.clone(),
@@ -64,7 +65,7 @@ pub(super) fn serve(run_dir: &Path, beacon_port: u16) -> Result<(), ProcessError
         source,
     })?;
     let process = Process {
-        watched: Watched::new(beacon_port, u64::from_ne_bytes(random::bytes()?))?,
+        watched: Watched::new(ports, u64::from_ne_bytes(random::bytes()?))?,
         clients,
         poller: Poller::new()?,
         timer: Timer::new()?,

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use rackweave_api::local::{Client, ClientError};
 use rackweave_linux::netns::Netns;
-use rackweave_routing::bfd::Settings;
 use rackweave_routing::bfd::message::State;
+use rackweave_routing::bfd::{self, Settings};
 use tempfile::TempDir;
 
 use super::message::{Reply, Request, SERVICE, SOCKET, SessionStatus, Target, Watch};
-use super::process;
+use super::{LivenessPorts, process};
 use crate::testing::{cable, link, namespace, say};
 
 mod client;
@@ -21,6 +21,10 @@ mod frr;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const PORT: u16 = 6091;
+const PORTS: LivenessPorts = LivenessPorts {
+    bfd: bfd::PORT,
+    beacons: PORT,
+};
 
 /// A process in a namespace, and its one neighbour.
 struct Node {
@@ -36,7 +40,7 @@ impl Node {
         let dir = dir.to_owned();
         thread::spawn(move || {
             netns
-                .run_in(|| process::serve(&dir, PORT))
+                .run_in(|| process::serve(&dir, PORTS))
                 .unwrap()
                 .unwrap();
         });

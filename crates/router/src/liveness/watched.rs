@@ -11,6 +11,7 @@ use rackweave_routing::bfd::{Change, Session, Sessions};
 use rackweave_routing::probe::{self, Beacons};
 use rackweave_types::Instant;
 
+use super::LivenessPorts;
 use super::doors::{Doors, DoorsError, Kind, Refused, near, socket};
 use super::message::{SessionStatus, Target, Watch};
 
@@ -33,7 +34,7 @@ pub(super) struct Watched {
     changed: BTreeSet<Target>,
     chance: u64,
     last_id: u32,
-    beacon_port: u16,
+    ports: LivenessPorts,
     /// When it had last come too late to what was due: the machine was held up, perhaps others with it.
     late: Option<Instant>,
     /// Of links that are closed.
@@ -69,7 +70,7 @@ struct Neighbor {
 
 impl Watched {
     /// Nobody. `chance` is drawn at random.
-    pub(super) fn new(beacon_port: u16, chance: u64) -> Result<Self, PollError> {
+    pub(super) fn new(ports: LivenessPorts, chance: u64) -> Result<Self, PollError> {
         Ok(Self {
             sessions: Sessions::default(),
             neighbors: BTreeMap::new(),
@@ -78,7 +79,7 @@ impl Watched {
             changed: BTreeSet::new(),
             chance: chance | 1,
             last_id: 0,
-            beacon_port,
+            ports,
             late: None,
             refused: Refused::default(),
         })
@@ -91,7 +92,7 @@ impl Watched {
     pub(super) fn watch(&mut self, now: Instant, watch: &Watch) -> Result<(), DoorsError> {
         let Target { link, .. } = watch.target;
         if !self.links.contains_key(&link) {
-            let doors = Doors::open(link, self.beacon_port, &self.ready)?;
+            let doors = Doors::open(link, self.ports, &self.ready)?;
             self.links.insert(link, doors);
         }
         let chance = &mut self.chance;

@@ -94,6 +94,7 @@ impl Rig {
             mac: mac(0xffff),
             address: None,
             up: true,
+            mtu: Some(9_000),
         }
     }
 }
@@ -132,7 +133,7 @@ fn a_thousand_neighbours_are_seen_on_one_link() {
     let (events, _history) = mpsc::channel(16);
     let (lldp, hand) = (rig.task(events), rig.hand());
     rig.runtime.block_on(async {
-        lldp.link(rig.near_link(), Some(9_000)).await;
+        lldp.link(rig.near_link()).await;
         // One after the other, as a thousand real ones would in the time between two frames of each.
         for number in 0..1_000 {
             let chassis = ChassisId::mac(mac(number));
@@ -180,7 +181,7 @@ fn says_who_it_is_and_that_it_leaves() {
     let (lldp, hand) = (rig.task(events), rig.hand());
     let mut buffer = [0; HEADER_LEN + MAX_LEN];
     rig.runtime.block_on(async {
-        lldp.link(rig.near_link(), Some(9_000)).await;
+        lldp.link(rig.near_link()).await;
         let came = timeout(DEADLINE, hand.receive(&mut buffer)).await;
         let len = came.unwrap().unwrap().len;
         let view = EthernetView::parse(&buffer[..len]).unwrap();

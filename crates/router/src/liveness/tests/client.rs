@@ -3,7 +3,7 @@
 use rackweave_routing::bfd::Settings;
 use rackweave_routing::fabric::{Input, LinkId};
 
-use super::{Node, PORT, news, nodes};
+use super::{Node, PORTS, news, nodes};
 use crate::inbox::inbox;
 use crate::liveness::message::SessionStatus;
 use crate::liveness::{Client, ClientSettings};
@@ -16,7 +16,7 @@ fn router(node: &Node, key: u8) {
         run_dir: node.dir.path().to_owned(),
         // The process runs: this one is not started.
         program: "/nonexistent/rackweave".into(),
-        beacon_port: PORT,
+        ports: PORTS,
         bfd: Settings::default(),
     };
     let (link, neighbor) = (LinkId(node.neighbor.link), node.neighbor.peer);
