@@ -1,9 +1,11 @@
 //! The fabric of two racks: from nothing to packets that take the seeds' walk, and what must not be.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rackweave_rig::{Capture, Fabric, Node, may_run, wait_until};
 use serde_json::Value;
 
@@ -183,7 +185,8 @@ fn bootstrap_stays_inside(fabric: &Fabric, between: Vec<Capture>, inside: Captur
     Ok(())
 }
 
-/// `SERV5` → switch → `SERV0`, and rack to rack, hop by hop.
+/// `SERV5` → switch → `SERV0`, and rack to rack: where each echo request was seen, by its number and hop limit, is a path
+/// from the one sled to the other, with no sled on the way and one hop less on each link.
 fn walk(fabric: &Fabric) -> Result<()> {
     let cables = cables(fabric)?;
     let status = fabric.status()?;
@@ -194,7 +197,7 @@ fn walk(fabric: &Fabric) -> Result<()> {
         .collect();
     for (from, to, hops) in [("r1s2", "r1s1", 2), ("r1s1", "r2s2", 3)] {
         let (from, to) = (fabric.node(from)?, fabric.node(to)?);
-        let target = to.own()?;
+        let (source, target) = (from.own()?, to.own()?);
         let mut captures = Vec::new();
         for link in &links {
             let filter = format!("icmp6 and ip6[40] == 128 and dst host {target}");
@@ -204,42 +207,54 @@ fn walk(fabric: &Fabric) -> Result<()> {
         from.must(&[
             "ping", "-6", "-n", "-c", "4", "-i", "0.05", "-W", "2", &target,
         ])?;
-        let mut passed: Vec<(&str, usize)> = Vec::new();
+        // By number, and then by hop limit, the greatest first.
+        let mut paths: BTreeMap<u16, BTreeMap<Reverse<u8>, &str>> = BTreeMap::new();
         for (link, capture) in captures {
-            let count = capture.lines()?.len();
-            if count > 0 {
-                passed.push((link, count));
+            for frame in capture.frames()? {
+                let packet = frame.get(14..62).context("a whole header")?;
+                ensure!(packet[8..24] == source.octets(), "{packet:02x?}");
+                let number = u16::from_be_bytes([packet[46], packet[47]]);
+                let before = paths
+                    .entry(number)
+                    .or_default()
+                    .insert(Reverse(packet[7]), link);
+                ensure!(before.is_none(), "request {number} was seen twice");
             }
         }
-        let at = |node: &str| {
-            let found = passed
-                .iter()
-                .filter(|(link, _)| link.split('-').any(|end| end == node));
-            found.map(|(_, count)| count).sum::<usize>()
-        };
-        ensure!(
-            passed.len() >= hops && at(&from.name) == 4 && at(&to.name) == 4,
-            "{passed:?}"
-        );
-        let sleds = passed
-            .iter()
-            .flat_map(|(link, _)| link.split('-'))
-            .filter(|end| end.contains('s'));
-        let strangers = sleds
-            .filter(|end| *end != from.name && *end != to.name)
-            .count();
-        ensure!(strangers == 0, "a path passes a sled: {passed:?}");
-        let between = passed
-            .iter()
-            .filter(|(link, _)| !link.contains('s'))
-            .map(|(_, count)| count)
-            .sum::<usize>();
-        ensure!(
-            between == if hops == 3 { 4 } else { 0 },
-            "between racks: {passed:?}"
-        );
+        ensure!(paths.len() == 4, "{paths:?}");
+        for path in paths.values() {
+            let limits: Vec<u8> = path.keys().map(|Reverse(limit)| *limit).collect();
+            let expected: Vec<u8> = (0..hops).map(|hop| 64 - hop).collect();
+            ensure!(limits == expected, "{path:?}");
+            let passed = nodes_of(&from.name, path.values().copied())?;
+            let (last, switches) = passed.split_last().context("a path")?;
+            ensure!(*last == to.name, "{path:?}");
+            ensure!(
+                switches[1..].iter().all(|node| !node.contains('s')),
+                "{path:?}"
+            );
+            // Rack to rack: a switch of the one, then one of the other.
+            let racks: Vec<&str> = passed.iter().map(|node| &node[..2]).collect();
+            ensure!(racks.is_sorted(), "{path:?}");
+        }
     }
     Ok(())
+}
+
+/// The nodes that a packet passes that takes these links one after the other.
+fn nodes_of<'a>(from: &'a str, links: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
+    let mut nodes = vec![from];
+    for link in links {
+        let at = nodes.last().copied().unwrap_or(from);
+        let ends: Vec<&str> = link.split('-').collect();
+        let next = match ends[..] {
+            [one, other] if one == at => other,
+            [one, other] if other == at => one,
+            _ => bail!("{link} does not begin at {at}"),
+        };
+        nodes.push(next);
+    }
+    Ok(nodes)
 }
 
 #[test]

@@ -196,6 +196,7 @@ fn lldpd_has_all(rig: &Rig, seen: &Value) -> Result<()> {
     is("port", &port["id"][0]["value"], "e0")?;
     let description = port["descr"][0]["value"].as_str().unwrap_or_default();
     ensure!(description.contains(&mac), "{port:#}");
+    is("longest frame", &port["mfs"][0]["value"], "9018")?;
     is("time to live", &port["ttl"][0]["value"], "121")?;
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The router as a program: what it keeps over its own restart, and what programs of the node have it do.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -86,7 +87,7 @@ fn pair(folder: &Path) -> Result<[Node; 2]> {
     ))?;
     switch.space.ip("link set e1 up")?;
     sled.start(&["--record", &sled.dir("recording")])?;
-    switch.start(&[])?;
+    switch.start(&["--metrics", &switch.dir("metrics")])?;
     sled.says(&["routes"], "fdb0:a840:2510:fd::/64")?;
     switch.says(&["routes"], "fdb0:a840:2510:1::/64")?;
     Ok([sled, switch])
@@ -179,5 +180,42 @@ fn what_cannot_be_is_named() -> Result<()> {
         ensure!(!said.status.success(), "{text} was taken");
         ensure!(told.contains(part), "{text}: nothing of {part} in {told}");
     }
+    Ok(())
+}
+
+/// The families of counters that a router's socket tells.
+fn told(socket: &str) -> Result<BTreeSet<String>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: router\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = types.filter_map(|line| line.split(' ').next());
+    Ok(names.map(str::to_owned).collect())
+}
+
+#[test]
+fn every_counter_is_documented_and_told() -> Result<()> {
+    let Some(folder) = folder("every_counter_is_documented_and_told")? else {
+        return Ok(());
+    };
+    let text = include_str!("../../../docs/metrics.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let names = rows.filter_map(|row| row.split('`').next());
+    let documented: BTreeSet<String> = names
+        .filter(|name| name.starts_with("rackweave_router_"))
+        .map(str::to_owned)
+        .collect();
+    ensure!(documented.len() > 20, "{documented:?}");
+    let [_sled, switch] = pair(folder.path())?;
+    let socket = switch.dir("metrics");
+    wait_until(SHORT, "every documented counter is told", || {
+        let missing: Vec<_> = documented.difference(&told(&socket)?).cloned().collect();
+        ensure!(missing.is_empty(), "nothing of {missing:?}");
+        Ok(true)
+    })?;
+    let told = told(&socket)?;
+    let more: Vec<_> = told.difference(&documented).collect();
+    ensure!(more.is_empty(), "docs/metrics.md says nothing of {more:?}");
     Ok(())
 }

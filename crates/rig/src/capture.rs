@@ -96,6 +96,14 @@ impl Capture {
         Ok(fs::read(file)?)
     }
 
+    /// Ends the capture and gives its frames, each as far as it was captured.
+    ///
+    /// # Errors
+    /// Where tcpdump cannot end in order.
+    pub fn frames(self) -> Result<Vec<Vec<u8>>> {
+        frames(&self.octets()?).context("tcpdump writes another format")
+    }
+
     fn end(mut self) -> Result<(String, TempDir)> {
         self.daemon.signal(Signal::SIGINT)?;
         wait_until(Duration::from_secs(5), "tcpdump ends", || {
@@ -104,6 +112,23 @@ impl Capture {
         let file = self.folder.path().join("pcap").display().to_string();
         Ok((file, self.folder))
     }
+}
+
+/// The frames of a file in pcap's classic format, as machines of this byte order write it.
+fn frames(file: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (magic, _) = file.split_first_chunk()?;
+    let known = [0xa1b2_c3d4, 0xa1b2_3c4d].contains(&u32::from_ne_bytes(*magic));
+    let mut rest = file.get(24..).filter(|_| known)?;
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let len = u32::from_ne_bytes(rest.get(8..12)?.try_into().ok()?);
+        let (frame, after) = rest
+            .get(16..)?
+            .split_at_checked(usize::try_from(len).ok()?)?;
+        frames.push(frame.to_vec());
+        rest = after;
+    }
+    Some(frames)
 }
 
 /// The first `length N` of a line.
@@ -116,6 +141,19 @@ fn length(line: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frames_are_told_apart() {
+        let mut file = 0xa1b2_c3d4_u32.to_ne_bytes().to_vec();
+        file.extend([0; 20]);
+        for frame in [&[1, 2, 3][..], &[], &[4]] {
+            let len = u32::try_from(frame.len()).unwrap().to_ne_bytes();
+            file.extend([&[0; 8], &len[..], &[0; 4], frame].concat());
+        }
+        assert_eq!(frames(&file), Some(vec![vec![1, 2, 3], vec![], vec![4]]));
+        assert_eq!(frames(&file[..file.len() - 1]), None);
+        assert_eq!(frames(&[0; 24]), None);
+    }
 
     #[test]
     fn the_length_of_a_line_is_read() {
