@@ -54,7 +54,7 @@ pub(super) struct Neighbor {
     pub(super) measured: Option<Measured>,
     pub(super) class: Option<Class>,
     pub(super) cursor: Cursor,
-    /// On a switch: the /64s of this sled that it was told are let in. On a sled: its own, where this switch lets it in.
+    /// On a switch: the /64s of this sled that it was told are let in. On a sled: what this switch said of that.
     pub(super) let_in: BTreeSet<Ipv6Net>,
     pub(super) refused: BTreeMap<RouteKey, (Announcement, Refusal)>,
     /// When an ill message was last told of: once in a while is enough.

@@ -17,6 +17,9 @@ use crate::ddm::learned::NeighborIndex;
 /// How long switches have to let a sled in: one that cannot is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// So many prefixes of a switch are kept: a node has one, and may have had another.
+const LET_IN_MAX: usize = 8;
+
 impl Fabric {
     /// Takes up the first address of a /64 that the node has from now on: at once, or when switches let it in.
     pub(super) fn take_address(&mut self, prefix: NodePrefix) {
@@ -36,13 +39,12 @@ impl Fabric {
         }
     }
 
-    /// A switch lets in what this node sends from the prefix.
+    /// A switch lets in what this node sends from the prefix: it may say so before the node has it again.
     pub(super) fn on_let_in(&mut self, index: NeighborIndex, prefix: Ipv6Net) {
-        let own = self.own.assignment.as_ref().map(|a| a.prefix.net());
         let is_sled = self.own.role == Role::Sled;
         if let Some(neighbor) = self.neighbors.get_mut(index)
             && is_sled
-            && own == Some(prefix)
+            && neighbor.let_in.len() < LET_IN_MAX
         {
             neighbor.let_in.insert(prefix);
         }
