@@ -1,4 +1,4 @@
-//! What is measured of the engine: one place of programs and traffic for the figures
+//! What is measured of the pure crates. Most of it is of the engine: one place of programs and traffic for the figures
 //! (`cargo xtask figures engine`) and for the benchmarks (`cargo bench -p rackweave-engine`).
 //!
 //! The port that is measured is a VPC's, as `rackweave-vpc` makes its program from the objects in
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod control;
 pub mod established;
 pub mod instructions;
 pub mod lookup;

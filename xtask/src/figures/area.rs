@@ -10,7 +10,7 @@ use super::{QUICK_KILLED, QUICK_TOLD_SECONDS};
 use crate::child::{self, Ending, Interrupt};
 use crate::workspace;
 
-const AREAS: [Area; 3] = [
+const AREAS: [Area; 4] = [
     Area {
         name: "engine",
         about: "The packet engine, with the VPC network on top of it",
@@ -35,6 +35,12 @@ const AREAS: [Area; 3] = [
             ("rackweave", "rackweave"),
             ("rackweave-sim", "rackweave-sim"),
         ],
+    },
+    Area {
+        name: "control",
+        about: "The plan of a large AZ, and how its changes come to nodes",
+        program: Program::Binary("control-figures"),
+        built: &[("rackweave-bench", "control-figures")],
     },
 ];
 

@@ -16,7 +16,10 @@ const ARROWS: [(&str, &[&str]); 25] = [
         "testkit",
         &["types", "wire", "engine", "vpc", "trust", "routing", "mgmt"],
     ),
-    ("bench", &["types", "wire", "engine", "vpc", "testkit"]),
+    (
+        "bench",
+        &["types", "wire", "engine", "vpc", "control", "testkit"],
+    ),
     ("guest", &["types", "wire"]),
     ("linux", &["types", "wire"]),
     ("api", &["types"]),

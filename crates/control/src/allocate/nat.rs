@@ -63,28 +63,41 @@ pub fn number(pool: &IpPoolSpec, address: IpAddr, port: u16) -> Option<u32> {
     None
 }
 
-/// The first free block of a pool for addresses of a family.
+/// A free block of a pool for addresses of a family: behind the last one held where there is room, else the
+/// first gap. So a block that was let go is not soon another's.
 pub(crate) fn allocate(intent: &Intent, pool: Id, v4: bool) -> Option<GivenNat> {
     let spec = &intent.ip_pool(pool)?.spec;
-    let mut held = intent.nat_numbers(pool).peekable();
-    let mut number = 0_u32;
-    loop {
-        while held.next_if(|held| *held < number).is_some() {}
-        let block = block(spec, number)?;
-        if block.address.is_ipv4() != v4 {
-            number = number.checked_add(blocks(spec.nat_ports))?;
-            continue;
+    let mut first = 0_u32;
+    for net in &spec.nat {
+        let count = addresses(*net).saturating_mul(blocks(spec.nat_ports));
+        let behind = first.saturating_add(count);
+        if net.addr().is_ipv4() == v4
+            && let Some(number) = free(intent, pool, first, behind)
+        {
+            let block = block(spec, number)?;
+            return Some(GivenNat {
+                pool,
+                number,
+                block,
+            });
         }
-        if held.peek() == Some(&number) {
-            number = number.checked_add(1)?;
-            continue;
-        }
-        return Some(GivenNat {
-            pool,
-            number,
-            block,
-        });
+        first = behind;
     }
+    None
+}
+
+/// A free number from `first` to before `behind`.
+fn free(intent: &Intent, pool: Id, first: u32, behind: u32) -> Option<u32> {
+    let last = intent.nat_numbers(pool, first, behind).next_back();
+    let next = last.map_or(first, |last| last.saturating_add(1));
+    if next < behind {
+        return Some(next);
+    }
+    let held = intent.nat_numbers(pool, first, behind);
+    let gap = (first..behind)
+        .zip(held)
+        .find(|(number, held)| number != held);
+    gap.map(|(number, _)| number)
 }
 
 /// Who holds the block that an external address and port are of: a NIC, or a sled for itself.

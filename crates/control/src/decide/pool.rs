@@ -34,7 +34,12 @@ pub(super) fn update(
     ensure(old.spec.system == spec.system, "system", Problem::Fixed)?;
     check(case.intent, &meta, spec)?;
     // Numbers of blocks stay what they are: shared addresses are added behind those that there are.
-    if case.intent.nat_numbers(meta.id).next().is_some() {
+    if case
+        .intent
+        .nat_numbers(meta.id, 0, u32::MAX)
+        .next()
+        .is_some()
+    {
         let same = old.spec.nat_ports == spec.nat_ports;
         ensure(same, "nat_ports", in_use("blocks of ports"))?;
         let longer = spec.nat.starts_with(&old.spec.nat);
@@ -128,7 +133,7 @@ pub(super) fn delete(case: &Case<'_>, id: Id) -> Checked {
         ))
     });
     let addresses = held(case.intent, &pool.spec).map(|address| address.to_string());
-    let blocks = case.intent.nat_numbers(id);
+    let blocks = case.intent.nat_numbers(id, 0, u32::MAX);
     let blocks = blocks.map(|number| format!("block {number} of its shared addresses"));
     let groups = case.intent.az().into_iter().flat_map(|az| &az.spec.groups);
     let groups = groups

@@ -145,10 +145,15 @@ impl Intent {
         self.index.nat.get(&(pool, number)).copied()
     }
 
-    /// The numbers of a pool's blocks that are held, ascending.
-    pub(crate) fn nat_numbers(&self, pool: Id) -> impl Iterator<Item = u32> {
-        let range = (pool, 0)..=(pool, u32::MAX);
-        self.index.nat.range(range).map(|((_, number), _)| *number)
+    /// The numbers of a pool's blocks that are held, from `first` to before `behind`, ascending.
+    pub(crate) fn nat_numbers(
+        &self,
+        pool: Id,
+        first: u32,
+        behind: u32,
+    ) -> impl DoubleEndedIterator<Item = u32> {
+        let held = self.index.nat.range((pool, first)..(pool, behind));
+        held.map(|((_, number), _)| *number)
     }
 
     /// The external addresses that are held within a range, ascending.
