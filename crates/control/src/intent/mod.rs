@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use rackweave_types::{Generation, MacAddr, NodePrefix, Vni};
 
-use crate::change::Commit;
+use crate::change::{Change, Commit};
 use crate::key::{Id, Key, Kind};
 use crate::model::{
     AzGiven, AzSpec, Entry, FloatingIpGiven, FloatingIpSpec, NicGiven, NicSpec, Object,
@@ -98,6 +98,23 @@ impl Intent {
             }
         }
         self.head = commit.head();
+    }
+
+    /// What takes a commit back that is not made yet.
+    pub(crate) fn undo(&self, commit: &Commit) -> Commit {
+        let changes = commit.changes.iter().map(|change| Change {
+            key: change.key,
+            object: self.get(change.key).cloned(),
+        });
+        Commit {
+            base: commit.head(),
+            changes: changes.collect(),
+        }
+    }
+
+    /// Says that there were so many commits, after one was taken back.
+    pub(crate) const fn rewind(&mut self, head: Generation) {
+        self.head = head;
     }
 
     fn put(&mut self, object: Object) {

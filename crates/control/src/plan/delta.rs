@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rackweave_types::state::{ObjectChange, ObjectName, StateObject, StateVersion};
+use rackweave_types::state::{
+    DomainName, ObjectChange, ObjectName, StateObject, StateVersion, ZoneDelta, ZoneRecord,
+    ZoneState,
+};
 use rackweave_types::{Generation, NodePrefix, Vni};
 
-use super::object::ObjectKey;
+use super::object::{ObjectKey, Planned};
 use super::{Changed, Plan};
 use crate::intent::Intent;
 use crate::key::{Id, Key, Kind};
@@ -114,6 +117,7 @@ pub(super) fn assemble(plan: &Plan, intent: &Intent, changed: &Changed) -> PlanD
             delta.nodes.insert(node.underlay.sled, node_delta);
         }
     }
+    writer.switches(&mut delta);
     delta
 }
 
@@ -218,14 +222,70 @@ impl Writer<'_> {
                         ObjectChange::Mapping(changed.tables.get(&vni)?.delta(vni, table)?)
                     }
                 }
-                key => ObjectChange::Put((*plan.objects.get(&key)?.object).clone()),
+                key => {
+                    let planned = plan.objects.get(&key)?;
+                    let changed = zone_change(key, changed, planned).filter(|_| !new);
+                    changed.unwrap_or_else(|| ObjectChange::Put((*planned.object).clone()))
+                }
             };
             Some(EncodedChange::new(&change))
         };
-        // Only a table is written otherwise for who has it already.
-        let whole = new || !matches!(key, ObjectKey::Mapping(_));
+        // Only tables and zones are written otherwise for who has them already.
+        let whole = new || !matches!(key, ObjectKey::Mapping(_) | ObjectKey::Zone(_));
         let written = self.written.entry((key, whole));
         written.or_insert_with(write).clone()
+    }
+
+    /// What switches are told.
+    fn switches(&mut self, delta: &mut PlanDelta) {
+        let outside = ObjectKey::Mapping(Vni::BOUNDARY);
+        let (plan, changed) = (self.plan, self.changed);
+        let nat = changed
+            .nat
+            .as_ref()
+            .and_then(|change| change.delta(&plan.nat));
+        let nat = nat.map(|nat| EncodedChange::new(&ObjectChange::Nat(nat)));
+        for (id, switch) in &plan.switches {
+            let before = match changed.switches.get(id) {
+                Some(None) => {
+                    delta.come.push(switch.prefix());
+                    continue;
+                }
+                Some(Some(before)) => before,
+                None => switch,
+            };
+            let mut changes = Vec::new();
+            if before != switch {
+                let config = StateObject::Switch(switch.config().clone());
+                changes.push(EncodedChange::new(&ObjectChange::Put(config)));
+            }
+            match (before.is_boundary(), switch.is_boundary()) {
+                (true, true) => {
+                    if changed.tables.contains_key(&Vni::BOUNDARY) {
+                        changes.extend(self.change(outside, false));
+                    }
+                    changes.extend(nat.clone());
+                }
+                (false, true) => {
+                    changes.extend(self.change(outside, true));
+                    let nat = ObjectChange::Put(StateObject::Nat(plan.nat.state()));
+                    changes.push(EncodedChange::new(&nat));
+                }
+                (true, false) => {
+                    changes.extend(self.removal(outside));
+                    let nat = ObjectChange::Remove(ObjectName::Nat);
+                    changes.push(EncodedChange::new(&nat));
+                }
+                (false, false) => {}
+            }
+            if !changes.is_empty() {
+                let node = NodeDelta {
+                    generation: plan.head,
+                    changes,
+                };
+                delta.nodes.insert(switch.prefix(), node);
+            }
+        }
     }
 
     fn removal(&self, key: ObjectKey) -> Option<EncodedChange> {
@@ -242,4 +302,48 @@ impl Writer<'_> {
         };
         Some(EncodedChange::new(&ObjectChange::Remove(name)))
     }
+}
+
+/// What a zone that was there before comes to: names of which something else is said now. None where the
+/// whole is no longer than that.
+fn zone_change(key: ObjectKey, changed: &Changed, planned: &Planned) -> Option<ObjectChange> {
+    let ObjectKey::Zone(vni) = key else {
+        return None;
+    };
+    let old = changed.zones.get(&vni)?;
+    let (StateObject::Zone(before), StateObject::Zone(now)) = (&*old.object, &*planned.object)
+    else {
+        return None;
+    };
+    let by_name = |zone: &ZoneState| {
+        let mut names: BTreeMap<Option<DomainName>, Vec<ZoneRecord>> = BTreeMap::new();
+        for record in &zone.records {
+            names
+                .entry(record.name.clone())
+                .or_default()
+                .push(record.clone());
+        }
+        names
+    };
+    let (before_names, now_names) = (by_name(before), by_name(now));
+    let gone = before_names
+        .iter()
+        .filter(|(name, said)| now_names.get(*name) != Some(*said));
+    let remove: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
+    let new = now_names
+        .iter()
+        .filter(|(name, said)| before_names.get(*name) != Some(*said));
+    let put: Vec<_> = new.flat_map(|(_, said)| said.iter().cloned()).collect();
+    let shorter = remove.len() + put.len() < now.records.len();
+    let same = before.origin == now.origin && before.ttl == now.ttl;
+    (shorter && same).then(|| {
+        ObjectChange::Zone(ZoneDelta {
+            vpc: vni,
+            origin: now.origin.clone(),
+            from: before.generation,
+            generation: now.generation,
+            remove,
+            put,
+        })
+    })
 }

@@ -14,6 +14,7 @@ pub(super) struct Dirty {
     pub(super) ports: BTreeSet<Id>,
     pub(super) instances: BTreeSet<Id>,
     pub(super) sleds: BTreeSet<Id>,
+    pub(super) switches: BTreeSet<Id>,
 }
 
 impl Dirty {
@@ -27,6 +28,7 @@ impl Dirty {
                 Kind::Nic => dirty.ports.insert(id),
                 Kind::Instance => dirty.instances.insert(id),
                 Kind::Sled => dirty.sleds.insert(id),
+                Kind::Switch => dirty.switches.insert(id),
                 _ => continue,
             };
         }
@@ -86,14 +88,19 @@ impl Dirty {
                 self.ports
                     .extend(floating.given.target.map(|target| target.nic));
             }
-            // A pool shows in the boundary, which is compared after every commit; switches have a plan of their own.
-            Object::IpPool(_)
-            | Object::PoolLink(_)
-            | Object::Rack(_)
-            | Object::Switch(_)
-            | Object::Uplink(_)
-            | Object::BgpPeer(_)
-            | Object::StaticRoute(_) => {}
+            Object::Switch(_) => {
+                self.switches.insert(key.id);
+            }
+            Object::Uplink(_) | Object::BgpPeer(_) | Object::StaticRoute(_) => {
+                self.switches.extend(parent);
+            }
+            // Sleds see a pool in the boundary, which is compared after every commit.
+            Object::IpPool(_) => {
+                let switches = intent.children(Kind::Switch, None, None);
+                self.switches
+                    .extend(switches.map(|switch| switch.meta().id));
+            }
+            Object::PoolLink(_) | Object::Rack(_) => {}
         }
     }
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rackweave_types::state::{
     Attachment, BoundaryState, Device, DhcpSettings, ExternalAddress, ExternalKind, MappingEntry,
-    NatBlock, PortAddress, PortConfig, PortLimits, RouterId, RuleSetId, StateObject, StateVersion,
-    TapDevice, VhostUserDevice,
+    NatBlock, NatEntry, PortAddress, PortConfig, PortLimits, RouterId, RuleSetId, StateObject,
+    StateVersion, TapDevice, VhostUserDevice,
 };
-use rackweave_types::{Generation, NodePrefix, PortId, Vni};
+use rackweave_types::{Generation, MacAddr, NodePrefix, PortId, Vni};
 
 use super::object::Planned;
 use super::system::is_served;
@@ -31,6 +31,8 @@ pub(super) struct PortRecord {
     pub(super) inside: Vec<MappingEntry>,
     /// What it holds for itself outside.
     pub(super) outside: Vec<MappingEntry>,
+    /// What it holds outside together with others.
+    pub(super) blocks: Vec<NatEntry>,
     /// Whether it can reach the world outside.
     pub(super) goes_out: bool,
     /// Whether it may send with foreign sources.
@@ -109,6 +111,7 @@ pub(super) fn plan(
         rule_sets,
         inside: entries(&mut nic.given.addresses.iter().copied()),
         outside: entries(&mut external.iter().map(|external| external.outside)),
+        blocks: blocks(&config.nat, sled, config.mac),
         goes_out: !external.is_empty() || !config.nat.is_empty(),
         transit: !nic.spec.transit.is_empty(),
     };
@@ -118,6 +121,16 @@ pub(super) fn plan(
         Planned::new(StateObject::Port(config)),
         Planned::new(StateObject::Attachment(attachment)),
     ))
+}
+
+/// Blocks as entries of the switches' table.
+pub(super) fn blocks(nat: &[NatBlock], sled: NodePrefix, mac: MacAddr) -> Vec<NatEntry> {
+    let entry = |block: &NatBlock| NatEntry {
+        block: *block,
+        sled,
+        mac,
+    };
+    nat.iter().map(entry).collect()
 }
 
 fn entry(address: IpAddr, sled: NodePrefix, nic: &NicEntry) -> MappingEntry {

@@ -5,21 +5,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rackweave_types::state::{
     BoundaryGroup, BoundaryState, Caps, DhcpSettings, Filters, FirewallAction, FirewallRule,
-    FirewallRuleId, PortAddress, PortConfig, PortLimits, Route, RouteId, RouteTarget, Router,
-    RouterId, RuleSet, RuleSetId, SledUnderlay, StateVersion, Subnet, SubnetId, SystemState,
-    VpcState,
+    FirewallRuleId, NatEntry, PortAddress, PortConfig, PortLimits, Route, RouteId, RouteTarget,
+    Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateObject, StateVersion, Subnet,
+    SubnetId, SystemState, VpcState,
 };
 use rackweave_types::{
-    Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, ServicePrefix, ServiceRole, Vni,
-    reserved,
+    AzPrefix, Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, ServicePrefix, ServiceRole,
+    Vni, reserved,
 };
 
 use super::object::Planned;
 use crate::allocate::drawn::SLED_MAC;
 use crate::intent::Intent;
 use crate::key::Kind;
-use crate::model::{AzGiven, AzSpec, Entry, Object, SledGiven, SledSpec};
-use rackweave_types::state::StateObject;
+use crate::model::{AzGiven, AzSpec, BoundaryGroupSpec, Entry, Object, SledGiven, SledSpec};
 
 /// The number of every part of the system VPC.
 const ONE: u32 = 1;
@@ -37,7 +36,7 @@ pub(crate) const IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0
 /// The boundary as every sled sees it.
 pub(super) fn boundary(intent: &Intent, az: &Entry<AzSpec, AzGiven>) -> BoundaryState {
     let group =
-        |group: &crate::model::BoundaryGroupSpec| {
+        |group: &BoundaryGroupSpec| {
             let service =
                 ServicePrefix::new(az.spec.prefix, ServiceRole::BoundaryGroup, group.index).ok()?;
             let [a, b, c] = reserved::GUEST_MAC_PREFIX;
@@ -60,6 +59,14 @@ pub(super) fn boundary(intent: &Intent, az: &Entry<AzSpec, AzGiven>) -> Boundary
         mtu: az.spec.boundary_mtu,
         groups: az.spec.groups.iter().filter_map(group).collect(),
     }
+}
+
+/// The anycast address of a boundary group, and its Ethernet address.
+pub(super) fn group_addresses(az: AzPrefix, index: u8) -> Option<(Ipv6Addr, MacAddr)> {
+    let service = ServicePrefix::new(az, ServiceRole::BoundaryGroup, index).ok()?;
+    let [a, b, c] = reserved::GUEST_MAC_PREFIX;
+    let mac = MacAddr::new([a, b, c, 0xff, 0, index.checked_add(1)?]);
+    Some((service.address(), mac))
 }
 
 /// Whether some group serves an external address.
@@ -191,6 +198,14 @@ pub(super) fn port(
         Planned::new(StateObject::Port(port)),
         Planned::new(StateObject::System(system)),
     ])
+}
+
+/// The blocks of ports of a sled's own port, as entries of the switches' table.
+pub(super) fn blocks(sled: NodePrefix, port: Option<&Planned>) -> Vec<NatEntry> {
+    match port.map(|port| &*port.object) {
+        Some(StateObject::Port(port)) => super::port::blocks(&port.nat, sled, port.mac),
+        _ => Vec::new(),
+    }
 }
 
 /// The id of a sled's own port.

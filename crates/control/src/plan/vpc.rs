@@ -305,7 +305,7 @@ pub(super) fn origin(
 /// How long guests may keep an answer, in seconds.
 const TTL: u32 = 5;
 
-/// The zone of a VPC: its instances, then what users say. Where both name one, the instance is it.
+/// The zone of a VPC: its instances, and what users say. Where both have a name, the instance is it.
 fn zone(
     intent: &Intent,
     az: &Entry<AzSpec, AzGiven>,
@@ -340,12 +340,15 @@ fn zone(
         name: Some(name),
         data: RecordData::Addresses(addresses.into_iter().collect()),
     });
+    let mut records: Vec<_> = hosts.chain(custom).collect();
+    // Stable: what is said of one name stays in the order of users' objects.
+    records.sort_by(|one, other| one.name.cmp(&other.name));
     Some(Planned::new(StateObject::Zone(ZoneState {
         version: StateVersion::CURRENT,
         generation: Generation::ZERO,
         vni,
         origin: origin(intent, az, vpc)?,
         ttl: TTL,
-        records: hosts.chain(custom).collect(),
+        records,
     })))
 }

@@ -210,3 +210,29 @@ fn an_instance_moves_with_its_ports() {
         .count();
     assert_eq!(at_three, 2);
 }
+
+#[test]
+fn a_boundary_switch_knows_who_holds_what_outside() {
+    let (mut world, _) = World::with_vpc();
+    let nic = world.guest("web-1", 2, &[]);
+    world.check();
+    let [boundary, other] = ["1fd", "1fe"].map(|node| {
+        let prefix = format!("fd00:1122:3344:{node}::/64").parse().unwrap();
+        world.plan.switch(prefix).unwrap()
+    });
+    assert_eq!((other.external, other.nat), (None, None));
+    assert_eq!(
+        boundary.config.peers[0].uplink,
+        boundary.config.uplinks[0].name
+    );
+    let device = boundary.config.boundary.unwrap();
+    assert_eq!(device.group.to_string(), "fd00:1122:3344:ff10::1");
+    let block = world.intent.nic(nic).unwrap().given.nat[0].block;
+    let entries = boundary.nat.unwrap().entries;
+    let entry = entries.iter().find(|entry| entry.block == block).unwrap();
+    assert_eq!(entry.sled, prefix(1, 2));
+    assert_eq!(entries.len(), 5, "four sleds and a guest");
+    let port = block.ports.first() + 7;
+    let holder = rackweave_control::allocate::nat::holder(&world.intent, block.address, port);
+    assert_eq!(holder, Some(Key::new(Kind::Nic, nic)));
+}

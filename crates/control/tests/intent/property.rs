@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use rackweave_control::model::{RuleFilters, RuleHost, RuleTarget, Spec};
-use rackweave_control::{Id, Key, Kind, Request};
+use rackweave_control::{Draw, Id, Key, Kind, Request, decide};
 use rackweave_types::NodePrefix;
-use rackweave_types::state::{HostState, StateDelta};
+use rackweave_types::state::{HostState, StateDelta, SwitchState};
 use serde_json::json;
 
 use crate::world::{World, allow, name, nic, sled, spec};
@@ -165,9 +165,12 @@ fn request(world: &World, (which, a, b, c): Step) -> Option<Request> {
     }
 }
 
-/// Nodes that keep what they are told.
+/// Nodes that keep what they are told: sleds, and switches.
 #[derive(Default)]
-struct Nodes(BTreeMap<NodePrefix, HostState>);
+struct Nodes(
+    BTreeMap<NodePrefix, HostState>,
+    BTreeMap<NodePrefix, SwitchState>,
+);
 
 impl Nodes {
     fn follow(&mut self, world: &World, delta: &rackweave_control::PlanDelta) {
@@ -179,8 +182,15 @@ impl Nodes {
         }
         for (node, delta) in &delta.nodes {
             let read: StateDelta = serde_json::from_slice(&delta.encode()).unwrap();
-            let state = self.0.get_mut(node).unwrap();
-            state.apply(read).unwrap();
+            match self.0.get_mut(node) {
+                Some(sled) => sled.apply(read).unwrap(),
+                None => self.1.get_mut(node).unwrap().apply(read).unwrap(),
+            }
+        }
+        for (node, state) in &mut self.1 {
+            state.generation = world.intent.head();
+            assert_eq!(Some(state.clone()), world.plan.switch(*node), "{node}");
+            assert_eq!(Some(state.digest()), world.plan.digest(*node), "{node}");
         }
         for (node, state) in &mut self.0 {
             // Who is told nothing is at the new generation too.
@@ -190,6 +200,21 @@ impl Nodes {
         }
         assert!(self.0.keys().copied().eq(world.plan.sleds()));
     }
+}
+
+/// What is only looked at changes nothing, and says what the commit itself says.
+fn previewed(world: &World, request: &Request) {
+    let (mut look, mut real) = (world.clone(), world.clone());
+    let draw = Draw::new([0xee; 32]);
+    let Ok(decision) = decide(&world.intent, request, draw) else {
+        return;
+    };
+    let seen = look.plan.preview(&mut look.intent, &decision.commit);
+    assert_eq!(look.plan, world.plan);
+    assert!(look.intent.objects().eq(world.intent.objects()));
+    assert_eq!(look.intent.head(), world.intent.head());
+    let done = real.plan.commit(&mut real.intent, &decision.commit);
+    assert_eq!(seen, done);
 }
 
 proptest! {
@@ -204,10 +229,16 @@ proptest! {
         for sled in world.plan.sleds() {
             nodes.0.insert(sled, world.plan.host(sled).unwrap());
         }
+        for switch in world.plan.switches() {
+            nodes.1.insert(switch, world.plan.switch(switch).unwrap());
+        }
         let mut done = 0;
         for step in steps {
             let Some(request) = request(&world, step) else { continue };
             let before = world.intent.head();
+            if done % 4 == 0 {
+                previewed(&world, &request);
+            }
             match world.ask(&request) {
                 Ok((decision, delta)) => {
                     prop_assert_eq!(decision.commit.base, before);

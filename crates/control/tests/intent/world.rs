@@ -73,6 +73,15 @@ impl World {
         for node in 1..=4 {
             world.create(None, &format!("sled-{node}"), sled(1, node));
         }
+        for (node, group) in [("fd", json!(0)), ("fe", json!(null))] {
+            let prefix = format!("fd00:1122:3344:1{node}::/64");
+            let switch = json!({"prefix": prefix, "group": group, "asn": 65000});
+            let switch = world.create(None, &format!("switch-{node}"), spec(Kind::Switch, switch));
+            let uplink = json!({"interface": "up0", "addresses": ["192.0.2.65/31"]});
+            world.create(Some(switch), "up", spec(Kind::Uplink, uplink));
+            let peer = json!({"uplink": "up", "asn": 65001});
+            world.create(Some(switch), "customer", spec(Kind::BgpPeer, peer));
+        }
         let project = world.create(None, "shop", Spec::Project(ProjectSpec::default()));
         let link = Spec::PoolLink(PoolLinkSpec { default: true });
         world.create(Some(project), "world", link);
@@ -226,6 +235,11 @@ impl World {
             let text = |state| serde_json::to_string_pretty(&state).unwrap();
             assert_eq!(text(old), text(new.clone()), "{sled}");
             assert_eq!(whole.digest(sled), new.map(|state| state.digest()));
+        }
+        for switch in whole.switches() {
+            let (new, old) = (whole.switch(switch), self.plan.switch(switch));
+            assert_eq!(old, new, "{switch}");
+            assert_eq!(whole.digest(switch), new.map(|state| state.digest()));
         }
         assert_eq!(self.plan, whole);
     }

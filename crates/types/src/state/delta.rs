@@ -2,11 +2,15 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{HostState, MappingEntry, MappingState, ObjectName, StateObject, StateVersion};
+use super::{
+    DomainName, HostState, MappingEntry, MappingState, NatEntry, NatState, ObjectName, StateObject,
+    StateVersion, SwitchState, ZoneRecord, ZoneState,
+};
 use crate::{Generation, Vni};
 
 /// A change of a node's state.
@@ -34,6 +38,10 @@ pub enum ObjectChange {
     Remove(ObjectName),
     /// A mapping table that is there has other entries.
     Mapping(MappingDelta),
+    /// A zone that is there has other records.
+    Zone(ZoneDelta),
+    /// The table of blocks of ports has other entries.
+    Nat(NatDelta),
 }
 
 /// A change of a mapping table: as long as what changes, not as the table.
@@ -53,21 +61,57 @@ pub struct MappingDelta {
     pub remove: Vec<IpNet>,
 }
 
+/// A change of a zone: as long as what changes, not as the zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneDelta {
+    /// The VPC.
+    pub vpc: Vni,
+    /// The zone's name.
+    pub origin: DomainName,
+    /// The zone's generation before.
+    pub from: Generation,
+    /// The zone's generation afterwards.
+    pub generation: Generation,
+    /// What is said no longer: every record of these names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Option<DomainName>>,
+    /// What is said instead, or for the first time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put: Vec<ZoneRecord>,
+}
+
+/// A change of who holds blocks of ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NatDelta {
+    /// The table's generation before.
+    pub from: Generation,
+    /// The table's generation afterwards.
+    pub generation: Generation,
+    /// New entries, and new holders of what was held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put: Vec<NatEntry>,
+    /// What nobody holds any longer, by address and first port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<(IpAddr, u16)>,
+}
+
 /// Why a delta does not fit on a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeltaError {
     /// The object that changes is not there.
     NotThere(ObjectName),
-    /// The mapping table is of another generation than the change begins at.
+    /// The object is of another generation than the change begins at.
     Generation {
-        /// The network.
-        vni: Vni,
-        /// The generation of the table.
+        /// The object.
+        name: ObjectName,
+        /// The generation that it has.
         found: Generation,
         /// The generation that the change begins at.
         expected: Generation,
     },
+    /// No node of this kind has such an object.
+    Foreign(ObjectName),
     /// Every node has this object for good.
     Needed(ObjectName),
 }
@@ -77,13 +121,14 @@ impl fmt::Display for DeltaError {
         match self {
             Self::NotThere(name) => write!(f, "the state has no {name:?} to change"),
             Self::Generation {
-                vni,
+                name,
                 found,
                 expected,
             } => write!(
                 f,
-                "the mapping table of vni {vni} is of generation {found}, and the change begins at {expected}"
+                "{name:?} is of generation {found}, and the change begins at {expected}"
             ),
+            Self::Foreign(name) => write!(f, "a node of this kind has no {name:?}"),
             Self::Needed(name) => write!(f, "the state cannot be without {name:?}"),
         }
     }
@@ -101,7 +146,20 @@ impl HostState {
             match change {
                 ObjectChange::Put(object) => self.put(object)?,
                 ObjectChange::Remove(name) => self.remove(name)?,
-                ObjectChange::Mapping(change) => self.remap(change)?,
+                ObjectChange::Mapping(change) => {
+                    let mut tables = self.mappings.iter_mut();
+                    let table = tables.find(|table| table.vni == change.vni);
+                    let name = ObjectName::Mapping(change.vni);
+                    table.ok_or(DeltaError::NotThere(name))?.change(change)?;
+                }
+                ObjectChange::Zone(change) => {
+                    let mut zones = self.zones.iter_mut();
+                    let zone =
+                        zones.find(|one| one.vni == change.vpc && one.origin == change.origin);
+                    let missing = || DeltaError::NotThere(change.name());
+                    zone.ok_or_else(missing)?.change(change)?;
+                }
+                ObjectChange::Nat(_) => return Err(DeltaError::Foreign(ObjectName::Nat)),
             }
         }
         self.generation = delta.generation;
@@ -138,6 +196,9 @@ impl HostState {
             StateObject::Instance(instance) => {
                 put(&mut self.instances, instance, |instance| instance.id);
             }
+            StateObject::Switch(_) | StateObject::Nat(_) => {
+                return Err(DeltaError::Foreign(object.name()));
+            }
         }
         Ok(())
     }
@@ -145,6 +206,7 @@ impl HostState {
     fn remove(&mut self, name: ObjectName) -> Result<(), DeltaError> {
         match &name {
             ObjectName::Underlay | ObjectName::Boundary => return Err(DeltaError::Needed(name)),
+            ObjectName::Switch | ObjectName::Nat => return Err(DeltaError::Foreign(name)),
             ObjectName::System => self.system = None,
             ObjectName::Vpc(vni) => self.vpcs.retain(|vpc| vpc.vni != *vni),
             ObjectName::RuleSet { vpc, id } => {
@@ -163,14 +225,97 @@ impl HostState {
         }
         Ok(())
     }
+}
 
-    fn remap(&mut self, change: MappingDelta) -> Result<(), DeltaError> {
-        let table = self
-            .mappings
-            .iter_mut()
-            .find(|table| table.vni == change.vni);
-        let table = table.ok_or(DeltaError::NotThere(ObjectName::Mapping(change.vni)))?;
-        table.change(change)
+impl SwitchState {
+    /// Applies a change.
+    ///
+    /// # Errors
+    /// Where the change does not fit. The state is then half changed and of no use.
+    pub fn apply(&mut self, delta: StateDelta) -> Result<(), DeltaError> {
+        for change in delta.changes {
+            match change {
+                ObjectChange::Put(StateObject::Switch(config)) => self.config = config,
+                ObjectChange::Put(StateObject::Mapping(table)) => self.external = Some(table),
+                ObjectChange::Put(StateObject::Nat(nat)) => self.nat = Some(nat),
+                ObjectChange::Put(object) => return Err(DeltaError::Foreign(object.name())),
+                ObjectChange::Remove(ObjectName::Mapping(_)) => self.external = None,
+                ObjectChange::Remove(ObjectName::Nat) => self.nat = None,
+                ObjectChange::Remove(name) => return Err(DeltaError::Foreign(name)),
+                ObjectChange::Mapping(change) => {
+                    let missing = DeltaError::NotThere(ObjectName::Mapping(change.vni));
+                    self.external.as_mut().ok_or(missing)?.change(change)?;
+                }
+                ObjectChange::Nat(change) => {
+                    let missing = DeltaError::NotThere(ObjectName::Nat);
+                    self.nat.as_mut().ok_or(missing)?.change(change)?;
+                }
+                ObjectChange::Zone(change) => return Err(DeltaError::Foreign(change.name())),
+            }
+        }
+        self.generation = delta.generation;
+        Ok(())
+    }
+}
+
+/// Whether a change begins at the generation that an object has.
+fn begins(name: ObjectName, found: Generation, expected: Generation) -> Result<(), DeltaError> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(DeltaError::Generation {
+            name,
+            found,
+            expected,
+        })
+    }
+}
+
+impl ZoneDelta {
+    /// The zone that changes.
+    #[must_use]
+    pub fn name(&self) -> ObjectName {
+        ObjectName::Zone {
+            vpc: self.vpc,
+            origin: self.origin.clone(),
+        }
+    }
+}
+
+impl ZoneState {
+    /// Applies a change; records stay in the order of names.
+    ///
+    /// # Errors
+    /// Where the zone is not of the generation that the change begins at.
+    pub fn change(&mut self, change: ZoneDelta) -> Result<(), DeltaError> {
+        begins(change.name(), self.generation, change.from)?;
+        self.records
+            .retain(|record| change.remove.binary_search(&record.name).is_err());
+        self.records.extend(change.put);
+        // Stable: what is said of one name stays in its order.
+        self.records.sort_by(|one, other| one.name.cmp(&other.name));
+        self.generation = change.generation;
+        Ok(())
+    }
+}
+
+impl NatState {
+    /// Applies a change.
+    ///
+    /// # Errors
+    /// Where the table is not of the generation that the change begins at.
+    pub fn change(&mut self, change: NatDelta) -> Result<(), DeltaError> {
+        begins(ObjectName::Nat, self.generation, change.from)?;
+        for key in change.remove {
+            if let Ok(at) = self.entries.binary_search_by_key(&key, NatEntry::key) {
+                self.entries.remove(at);
+            }
+        }
+        for entry in change.put {
+            put(&mut self.entries, entry, NatEntry::key);
+        }
+        self.generation = change.generation;
+        Ok(())
     }
 }
 
@@ -180,13 +325,7 @@ impl MappingState {
     /// # Errors
     /// Where the table is not of the generation that the change begins at.
     pub fn change(&mut self, change: MappingDelta) -> Result<(), DeltaError> {
-        if self.generation != change.from {
-            return Err(DeltaError::Generation {
-                vni: self.vni,
-                found: self.generation,
-                expected: change.from,
-            });
-        }
+        begins(ObjectName::Mapping(self.vni), self.generation, change.from)?;
         for prefix in change.remove {
             if let Ok(at) = self.entries.binary_search_by_key(&prefix, |one| one.prefix) {
                 self.entries.remove(at);

@@ -4,7 +4,7 @@ use core::fmt;
 use core::hash::Hasher;
 use core::str::FromStr;
 
-use super::{HostState, ObjectName, RuleSet};
+use super::{HostState, ObjectName, RuleSet, SwitchState};
 use crate::Generation;
 use crate::text::{hexadecimal, serde_as_text};
 
@@ -76,12 +76,33 @@ impl HostState {
     }
 }
 
+impl SwitchState {
+    /// The digest of the state's objects.
+    #[must_use]
+    pub fn digest(&self) -> StateDigest {
+        let external = self.external.iter();
+        let external = external.map(|table| (ObjectName::Mapping(table.vni), table.generation));
+        let nat = self.nat.iter().map(|nat| (ObjectName::Nat, nat.generation));
+        let own = [(ObjectName::Switch, self.config.generation)];
+        own.into_iter()
+            .chain(external)
+            .chain(nat)
+            .fold(StateDigest::EMPTY, |digest, (name, generation)| {
+                digest.with(&name, generation)
+            })
+    }
+}
+
 /// What an object adds.
 fn term(name: &ObjectName, generation: Generation) -> u64 {
     let mut fold = Fold(0xcbf2_9ce4_8422_2325);
     fold.write(tag(name).as_bytes());
     match name {
-        ObjectName::Underlay | ObjectName::Boundary | ObjectName::System => {}
+        ObjectName::Underlay
+        | ObjectName::Boundary
+        | ObjectName::System
+        | ObjectName::Switch
+        | ObjectName::Nat => {}
         ObjectName::Vpc(vni) | ObjectName::Mapping(vni) => fold.number(vni.get().into()),
         ObjectName::RuleSet { vpc, id } => {
             fold.number(vpc.get().into());
@@ -110,6 +131,8 @@ const fn tag(name: &ObjectName) -> &'static str {
         ObjectName::Attachment(_) => "attachment",
         ObjectName::Zone { .. } => "zone",
         ObjectName::Instance(_) => "instance",
+        ObjectName::Switch => "switch",
+        ObjectName::Nat => "nat",
     }
 }
 

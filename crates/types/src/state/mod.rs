@@ -15,8 +15,10 @@
 //! | [`Attachment`] | guest NIC | [`PortId`](crate::PortId) |
 //! | [`ZoneState`] | DNS zone of a VPC | [`Vni`](crate::Vni) and origin |
 //! | [`InstanceState`] | instance | [`InstanceId`] |
+//! | [`SwitchConfig`] | switch | – |
+//! | [`NatState`] | AZ | – |
 //!
-//! [`HostState`] is the set of those that a sled needs. On the way to it each is an object of its own
+//! [`HostState`] is the set of those that a sled needs, [`SwitchState`] that of a switch. On the way to it each is an object of its own
 //! ([`StateObject`]), also the rule sets of a VPC, and [`StateDelta`] is what changes.
 //!
 //! Each object carries the [version](StateVersion) of its format and a
@@ -43,6 +45,7 @@ mod object;
 mod port;
 mod read;
 mod route;
+mod switch;
 mod underlay;
 mod version;
 mod vpc;
@@ -52,7 +55,7 @@ pub use attachment::{
     Attachment, Device, InterfaceName, InterfaceNameError, TapDevice, VhostUserDevice,
 };
 pub use boundary::{BoundaryGroup, BoundaryState};
-pub use delta::{DeltaError, MappingDelta, ObjectChange, StateDelta};
+pub use delta::{DeltaError, MappingDelta, NatDelta, ObjectChange, StateDelta, ZoneDelta};
 pub use dhcp::{DhcpSettings, LeaseTime, LeaseTimeError};
 pub use digest::{ParseStateDigestError, StateDigest};
 pub use firewall::{
@@ -69,6 +72,10 @@ pub use object::{ObjectName, StateObject};
 pub use port::{PortAddress, PortConfig};
 pub use read::{FileError, from_file, from_stream};
 pub use route::{Route, RouteTarget, Router};
+pub use switch::{
+    BgpPeerConfig, BoundaryDevice, NatEntry, NatState, StaticRouteConfig, SwitchConfig,
+    SwitchState, UplinkConfig,
+};
 pub use underlay::SledUnderlay;
 pub use version::{StateVersion, UnreadableVersion};
 pub use vpc::{Peer, Subnet, TransitHolder, VpcState};

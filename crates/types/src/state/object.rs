@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachment, BoundaryState, DomainName, InstanceId, InstanceState, MappingState, PortConfig,
-    RuleSet, RuleSetId, SledUnderlay, SystemState, VpcState, ZoneState,
+    Attachment, BoundaryState, DomainName, InstanceId, InstanceState, MappingState, NatState,
+    PortConfig, RuleSet, RuleSetId, SledUnderlay, SwitchConfig, SystemState, VpcState, ZoneState,
 };
 use crate::{Generation, PortId, Vni};
 
@@ -42,6 +42,10 @@ pub enum ObjectName {
     },
     /// An [`InstanceState`].
     Instance(InstanceId),
+    /// The [`SwitchConfig`].
+    Switch,
+    /// The [`NatState`].
+    Nat,
 }
 
 /// An object of a node's state.
@@ -73,6 +77,10 @@ pub enum StateObject {
     Zone(ZoneState),
     /// An instance.
     Instance(InstanceState),
+    /// What is a switch's own.
+    Switch(SwitchConfig),
+    /// Who holds blocks of ports of shared external addresses.
+    Nat(NatState),
 }
 
 impl StateObject {
@@ -96,6 +104,8 @@ impl StateObject {
                 origin: zone.origin.clone(),
             },
             Self::Instance(instance) => ObjectName::Instance(instance.id),
+            Self::Switch(_) => ObjectName::Switch,
+            Self::Nat(_) => ObjectName::Nat,
         }
     }
 
@@ -113,6 +123,8 @@ impl StateObject {
             Self::Attachment(attachment) => attachment.generation,
             Self::Zone(zone) => zone.generation,
             Self::Instance(instance) => instance.generation,
+            Self::Switch(config) => config.generation,
+            Self::Nat(nat) => nat.generation,
         }
     }
 
@@ -129,6 +141,8 @@ impl StateObject {
             Self::Attachment(attachment) => &mut attachment.generation,
             Self::Zone(zone) => &mut zone.generation,
             Self::Instance(instance) => &mut instance.generation,
+            Self::Switch(config) => &mut config.generation,
+            Self::Nat(nat) => &mut nat.generation,
         };
         *place = generation;
     }
