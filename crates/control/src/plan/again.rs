@@ -6,11 +6,12 @@ use rackweave_types::Vni;
 use rackweave_types::state::{MappingEntry, NatEntry, StateObject};
 
 use super::dirty::Dirty;
+use super::needs::Needs;
 use super::object::{ObjectKey, Planned};
 use super::port::{Context, PortRecord};
 use super::switch::Switch;
 use super::table::TableChange;
-use super::{Changed, Node, Plan, instance, needs, port, switch, system, vpc};
+use super::{Changed, Node, Plan, instance, port, switch, system, vpc};
 use crate::intent::Intent;
 use crate::key::Id;
 use crate::model::{AzGiven, AzSpec, Entry};
@@ -190,6 +191,12 @@ impl Plan {
                     .map(|record| record.sled),
             );
         }
+        if let Some(record) = &old {
+            self.sled_ports.remove(&(record.sled, nic));
+        }
+        if let Some(record) = &record {
+            self.sled_ports.insert((record.sled, nic));
+        }
         let id = port::port_id(nic);
         self.put(changed, ObjectKey::Port(id), config);
         self.put(changed, ObjectKey::Attachment(id), attachment);
@@ -267,10 +274,10 @@ impl Plan {
         let node = Node {
             underlay: system::underlay(&sled.spec, context.az.spec.underlay_mtu),
             system,
-            needs: needs::of(self, context.intent, id, has_system.then_some(key)),
+            needs: Needs::of(self, context.intent, id, has_system.then_some(key)),
             blocks,
         };
-        if node.needs.contains(&ObjectKey::Mapping(Vni::BOUNDARY)) {
+        if node.needs.contains(ObjectKey::Mapping(Vni::BOUNDARY)) {
             self.outside.insert(id);
         }
         match old {

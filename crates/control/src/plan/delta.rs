@@ -194,18 +194,22 @@ impl Writer<'_> {
         let mut changes: Vec<_> = own
             .map(|object| EncodedChange::new(&ObjectChange::Put(object.clone())))
             .collect();
-        for key in &node.needs {
-            let new = !before.contains(key);
-            if *key == ObjectKey::System {
-                let system = node.system.as_ref().filter(|_| new);
+        let new: BTreeSet<_> = node.needs.without(before).collect();
+        let kept = keys.iter().filter(|key| node.needs.contains(**key));
+        // In the order of names: what others name comes first.
+        let told: BTreeSet<_> = new.iter().chain(kept).copied().collect();
+        for key in told {
+            let is_new = new.contains(&key);
+            if key == ObjectKey::System {
+                let system = node.system.as_ref();
                 let put = system.map(|system| ObjectChange::Put((*system.object).clone()));
                 changes.extend(put.as_ref().map(EncodedChange::new));
-            } else if new || keys.contains(key) {
-                changes.extend(self.change(*key, new));
+            } else {
+                changes.extend(self.change(key, is_new));
             }
         }
-        for key in before.difference(&node.needs) {
-            changes.extend(self.removal(*key));
+        for key in before.without(&node.needs) {
+            changes.extend(self.removal(key));
         }
         changes
     }

@@ -31,6 +31,7 @@ use rackweave_types::{Generation, NodePrefix, Vni};
 
 pub use delta::{EncodedChange, NodeDelta, PlanDelta};
 use dirty::Dirty;
+use needs::Needs;
 use object::{ObjectKey, Planned};
 use port::PortRecord;
 use switch::Switch;
@@ -51,6 +52,8 @@ pub struct Plan {
     nat: Table<NatEntry>,
     vpcs: BTreeMap<Id, VpcRecord>,
     ports: BTreeMap<Id, PortRecord>,
+    /// The NICs on each sled, as planned.
+    sled_ports: BTreeSet<(Id, Id)>,
     nodes: BTreeMap<Id, Node>,
     sleds: BTreeMap<NodePrefix, Id>,
     /// The sleds whose guests can reach the world outside.
@@ -63,7 +66,7 @@ pub struct Plan {
 struct Node {
     underlay: SledUnderlay,
     system: Option<Planned>,
-    needs: BTreeSet<ObjectKey>,
+    needs: Needs,
     /// The blocks of ports of the sled itself.
     blocks: Vec<NatEntry>,
 }
@@ -79,7 +82,7 @@ struct Changed {
     /// Switches as they were; none where one came.
     switches: BTreeMap<Id, Option<Switch>>,
     /// Sleds of which something but shared objects became different, and what they needed before.
-    needs: BTreeMap<Id, BTreeSet<ObjectKey>>,
+    needs: BTreeMap<Id, Needs>,
     /// Sleds whose own objects became different.
     own: BTreeMap<Id, Vec<StateObject>>,
     come: BTreeSet<Id>,
@@ -134,6 +137,13 @@ impl Plan {
         intent.rewind(head);
         self.head = head;
         delta
+    }
+
+    /// The NICs on a sled, as planned.
+    fn ports_on(&self, sled: Id) -> impl Iterator<Item = (Id, &PortRecord)> {
+        let range = (sled, Id::new(0))..=(sled, Id::new(Id::MAX));
+        let nics = self.sled_ports.range(range).map(|(_, nic)| *nic);
+        nics.filter_map(|nic| Some((nic, self.ports.get(&nic)?)))
     }
 
     fn boundary_differs(&self, intent: &Intent) -> bool {

@@ -36,8 +36,8 @@ impl Plan {
             zones: Vec::new(),
             instances: Vec::new(),
         };
-        for key in &node.needs {
-            match self.object(node, *key) {
+        for key in node.needs.iter() {
+            match self.object(node, key) {
                 Some(StateObject::System(system)) => state.system = Some(system),
                 Some(StateObject::Vpc(vpc)) => state.vpcs.push(vpc),
                 Some(StateObject::RuleSet { vpc, set }) => {
@@ -93,17 +93,17 @@ impl Plan {
             return Some(switch.digest(self.tables.get(&Vni::BOUNDARY), &self.nat));
         };
         let node = self.nodes.get(id)?;
-        let named = |key: &ObjectKey| match key {
+        let named = |key: ObjectKey| match key {
             ObjectKey::Mapping(vni) => {
-                let table = self.tables.get(vni)?;
-                Some((ObjectName::Mapping(*vni), table.generation()))
+                let table = self.tables.get(&vni)?;
+                Some((ObjectName::Mapping(vni), table.generation()))
             }
             ObjectKey::System => {
                 let system = node.system.as_ref()?;
                 Some((ObjectName::System, system.generation))
             }
             key => {
-                let planned = self.objects.get(key)?;
+                let planned = self.objects.get(&key)?;
                 Some((planned.name(), planned.generation))
             }
         };
