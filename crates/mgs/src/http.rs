@@ -5,6 +5,9 @@ mod consoles;
 mod rack;
 mod sps;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use rack::run_selftest;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,10 @@ use crate::updates::Order;
 
 /// How long a service processor may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What the API is called, and what it is for.
+const TITLE: &str = "Rackweave management gateway";
+const DESCRIPTION: &str = "What service processors of a rack are asked and told, where they are, \
+                           and what is wrong with cables.";
 /// The longest image.
 const IMAGE_MAX: usize = 64 << 20;
 
@@ -52,10 +59,14 @@ pub struct State {
 /// The API.
 #[must_use]
 pub fn api(state: State) -> Api {
+    Api::new(TITLE, DESCRIPTION, router().with_state(state))
+}
+
+fn router() -> OpenApiRouter<State> {
     let images = OpenApiRouter::new()
         .routes(routes!(sps::update_begin))
         .layer(axum::extract::DefaultBodyLimit::max(IMAGE_MAX));
-    let router = OpenApiRouter::new()
+    OpenApiRouter::new()
         .routes(routes!(sps::list))
         .routes(routes!(sps::show))
         .routes(routes!(sps::power))
@@ -75,12 +86,6 @@ pub fn api(state: State) -> Api {
         .routes(routes!(rack::put_to_use))
         .routes(routes!(rack::selftest_last, rack::selftest_run))
         .routes(routes!(rack::vlans))
-        .with_state(state);
-    Api::new(
-        "Rackweave management gateway",
-        "What service processors of a rack are asked and told, where they are, and what is wrong with cables.",
-        router,
-    )
 }
 
 impl From<Stopping> for Problem {
