@@ -393,12 +393,16 @@ impl Judge {
 
 /// What is seen at each port.
 fn ports(seen: &Seen, data: &BTreeMap<SwitchPort, MacRange>) -> BTreeMap<SwitchPort, PortSeen> {
-    let ignition = seen.ignition.unwrap_or_default();
+    // A switch that does not say what ignition feels is no proof that it feels nothing.
+    let felt = |link: &crate::seen::LinkSeen| match seen.ignition {
+        Some(bits) => bits & (1 << link.port.get()) != 0,
+        None => link.found.is_some(),
+    };
     let port = |link: &crate::seen::LinkSeen| {
         let at = PortSeen {
             sp: link.found.as_ref().map(|found| (found.unit, found.reached)),
             data: data.get(&link.port).copied(),
-            ignition: ignition & (1 << link.port.get()) != 0,
+            ignition: felt(link),
         };
         (link.port, at)
     };

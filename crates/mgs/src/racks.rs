@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rackweave_mgmt::location::UnitKind;
+use rackweave_mgmt::port::{Position, SpPort, SwitchPort, Unit};
 use rackweave_mgmt::rack::{Description, Fault, Place, Rack};
 use toml::de::{DeTable, DeValue};
 
@@ -31,6 +33,27 @@ pub enum RackFileError {
         first: PathBuf,
         /// The other one.
         second: PathBuf,
+    },
+    /// Nothing that service processors answer would tell two types apart.
+    #[error(
+        "{} and {} cannot be told apart: whatever {position} of a `{one}` is answered, {other} of a `{two}` would be too; \
+         name one of them, or change a port of one (rule ambiguous)",
+        first.display(),
+        second.display()
+    )]
+    Alike {
+        /// The file of one type.
+        first: PathBuf,
+        /// That type.
+        one: String,
+        /// The switch of it.
+        position: Position,
+        /// The file of the other one.
+        second: PathBuf,
+        /// The other type.
+        two: String,
+        /// The switch of that.
+        other: Position,
     },
     /// There is no file at all.
     #[error(
@@ -90,8 +113,54 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Rack>, RackFileError> {
     if racks.is_empty() {
         return Err(RackFileError::None);
     }
-    Ok(racks)
+    match alike(&racks) {
+        Some(((first, position), (second, other))) => Err(RackFileError::Alike {
+            first: paths[first].clone(),
+            one: racks[first].name().into(),
+            position,
+            second: paths[second].clone(),
+            two: racks[second].name().into(),
+            other,
+        }),
+        None => Ok(racks),
+    }
 }
+
+/// A type and a switch of it, as an index among others.
+type Candidate = (usize, Position);
+
+/// Two types, and a switch of each, where all that the one is answered fits the other as well.
+fn alike(racks: &[Rack]) -> Option<(Candidate, Candidate)> {
+    let candidates = || {
+        let indices = 0..racks.len();
+        indices.flat_map(|index| Position::ALL.map(|position| (index, position)))
+    };
+    candidates().find_map(|one| {
+        let mut others = candidates().filter(|two| two.0 != one.0);
+        let fits = |two: &Candidate| {
+            let answers = answers(&racks[two.0], two.1);
+            answers_of(racks, one).all(|answer| answers.contains(&answer))
+        };
+        others.find(fits).map(|two| (one, two))
+    })
+}
+
+fn answers_of(racks: &[Rack], (index, position): Candidate) -> impl Iterator<Item = Answer> {
+    answers(&racks[index], position).into_iter()
+}
+
+/// What is answered where, as far as it tells anything: the switches' own service processors answer alike everywhere.
+fn answers(rack: &Rack, position: Position) -> Vec<Answer> {
+    let tells = rack
+        .ends(position)
+        .filter(|(_, end)| !matches!(end.unit, Unit::Switch(_)));
+    tells
+        .map(|(port, end)| (port, end.sp_port, UnitKind::at(end.unit)))
+        .collect()
+}
+
+/// At which port is answered, reached at which port of whom.
+type Answer = (SwitchPort, SpPort, UnitKind);
 
 /// The type of rack that a file describes.
 ///

@@ -135,6 +135,11 @@ impl Console {
         self.stage == Stage::Over
     }
 
+    /// Whether its operator has let it go.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.stage, Stage::Detach | Stage::Over)
+    }
+
     pub(super) fn displace(&mut self, ticket: Ticket) {
         self.displaced.push(ticket);
     }

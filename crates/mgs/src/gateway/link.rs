@@ -216,7 +216,11 @@ impl Link {
         force: bool,
     ) -> Result<(), ConsoleEvent> {
         self.reachable().map_err(ConsoleEvent::Ended)?;
-        if let Some(held) = self.console.as_ref().filter(|_| !force) {
+        let held = self
+            .console
+            .as_ref()
+            .filter(|it| !force && !it.is_closing());
+        if let Some(held) = held {
             let by = held.operator().to_owned();
             return Err(ConsoleEvent::Ended(Answer::Failed(Failure::Held(by))));
         }
