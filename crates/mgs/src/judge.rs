@@ -250,47 +250,25 @@ impl Judge {
         own: &BTreeMap<SwitchPort, PortSeen>,
         peer: Option<&View>,
     ) -> Result<Vec<Finding>, String> {
-        let (rack, position) = seen
-            .place
-            .as_ref()
-            .ok_or("this gateway does not know yet on which switch it sits")?;
         if seen.at.since(seen.started) < SETTLE {
             return Err("this gateway has just started".into());
         }
-        let peer = peer.ok_or_else(|| match self.peer {
-            None => "no other gateway is configured: name it as `peer`".to_owned(),
-            Some(_) => format!("the gateway of {} does not answer", position.other()),
-        })?;
-        let theirs = peer.position.map(position_of).ok_or_else(|| {
-            format!(
-                "the gateway of {} does not know yet where it sits",
-                position.other()
-            )
-        })?;
-        if theirs == *position {
-            return Err(format!(
-                "both gateways find themselves on {position}: the uplinks or all cables of one switch are swapped"
-            ));
-        }
-        if peer.rack.as_deref() != Some(rack.name()) {
-            return Err(format!(
-                "the other gateway finds itself in a rack of type {}, this one of type {}",
-                peer.rack.as_deref().unwrap_or("unknown"),
-                rack.name()
-            ));
-        }
-        let theirs = ports_of(peer);
-        let views = match position {
-            Position::A => Views {
-                a: own.clone(),
-                b: theirs,
-            },
-            Position::B => Views {
-                a: theirs,
-                b: own.clone(),
-            },
+        let Some((rack, position)) = &seen.place else {
+            return Err("this gateway does not know yet on which switch it sits".into());
         };
-        Ok(cabling::verdict(rack, &views, self.baseline.as_ref()))
+        match peer {
+            Some(peer) => {
+                let views = joined(rack, *position, own, peer)?;
+                Ok(cabling::verdict(rack, &views, self.baseline.as_ref()))
+            }
+            None if self.peer.is_none() => {
+                Err("no other gateway is configured: name it as `peer`".into())
+            }
+            None => Err(format!(
+                "the gateway of {} does not answer",
+                position.other()
+            )),
+        }
     }
 
     /// Where all is well, what is where is what later findings are compared with.
@@ -305,13 +283,9 @@ impl Judge {
         let (Ok([]), Some(peer)) = (findings.as_deref(), peer) else {
             return;
         };
-        let mut views = Views {
-            a: own.clone(),
-            b: ports_of(peer),
+        let Ok(views) = joined(rack, position, own, peer) else {
+            return;
         };
-        if position == Position::B {
-            std::mem::swap(&mut views.a, &mut views.b);
-        }
         let mut baseline = self.baseline.clone().unwrap_or_default();
         baseline.extend(cabling::baseline(rack, &views));
         if self.baseline.as_ref() == Some(&baseline) {
@@ -391,6 +365,36 @@ impl Judge {
     }
 }
 
+/// Both views, if they are of the two switches of one rack.
+fn joined(
+    rack: &Rack,
+    position: Position,
+    own: &BTreeMap<SwitchPort, PortSeen>,
+    peer: &View,
+) -> Result<Views, String> {
+    let other = position.other();
+    let theirs = peer.position.map(position_of);
+    let theirs =
+        theirs.ok_or_else(|| format!("the gateway of {other} does not know yet where it sits"))?;
+    if theirs == position {
+        return Err(format!(
+            "both gateways find themselves on {position}: their uplinks, or all cables of one switch, are swapped"
+        ));
+    }
+    if peer.rack.as_deref() != Some(rack.name()) {
+        return Err(format!(
+            "the other gateway finds itself in a rack of type {}, this one of type {}",
+            peer.rack.as_deref().unwrap_or("unknown"),
+            rack.name()
+        ));
+    }
+    let (own, theirs) = (own.clone(), ports_of(peer));
+    Ok(match position {
+        Position::A => Views { a: own, b: theirs },
+        Position::B => Views { a: theirs, b: own },
+    })
+}
+
 /// What is seen at each port.
 fn ports(seen: &Seen, data: &BTreeMap<SwitchPort, MacRange>) -> BTreeMap<SwitchPort, PortSeen> {
     // A switch that does not say what ignition feels is no proof that it feels nothing.
@@ -461,3 +465,6 @@ pub(crate) fn unit_of(name: &str) -> Option<Unit> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
