@@ -118,7 +118,7 @@ fn change(peer: &Peer) -> Result<(), Refused> {
 }
 
 /// The link to what is called so.
-fn find<'s>(seen: &'s Seen, name: &str) -> Result<&'s LinkSeen, Problem> {
+fn find<'s>(seen: &'s Seen, name: &str) -> Result<&'s LinkSeen, Refused> {
     let unit = unit_of(&name.replace(' ', "-"));
     let by_unit = |link: &&LinkSeen| unit.is_some() && link.unit() == unit;
     let by_port = |link: &&LinkSeen| name_of_port(link.port) == name;
@@ -136,7 +136,8 @@ fn find<'s>(seen: &'s Seen, name: &str) -> Result<&'s LinkSeen, Problem> {
                 format!("no place is called `{name}`: the gateway does not know yet where it sits")
             }
         });
-        problem.next("`rackweave sp list` lists places and serial numbers")
+        let problem = problem.next("`rackweave sp list` lists places and serial numbers");
+        problem.into()
     })
 }
 
@@ -193,7 +194,7 @@ fn stopping<E>(_: E) -> Problem {
 }
 
 /// A number that nobody can guess.
-fn drawn() -> Result<u32, Problem> {
+fn drawn() -> Result<u32, Refused> {
     let octets = random::bytes().map_err(|error| Problem::internal(error.to_string()))?;
     Ok(u32::from_be_bytes(octets))
 }

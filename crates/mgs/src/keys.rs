@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rackweave_mgmt::sp::Key;
 
+use crate::racks::line;
+
 /// What others than its owner may do with the file: nothing.
 const OTHERS: u32 = 0o077;
 
@@ -80,10 +82,7 @@ impl Keys {
         let lines: BTreeMap<String, String> =
             toml::from_str(&text).map_err(|error| KeysError::Form {
                 path: path.into(),
-                line: error.span().map_or(1, |span| {
-                    let before = text.as_bytes().get(..span.start).unwrap_or_default();
-                    1 + before.iter().filter(|octet| **octet == b'\n').count()
-                }),
+                line: line(&text, error.span().map_or(0, |span| span.start)),
             })?;
         let key = |(serial, digits): (String, String)| match octets(&digits) {
             Some(octets) => Ok((serial, Key::new(&octets))),

@@ -225,7 +225,7 @@ fn key(table: &DeTable<'_>, name: &str) -> Option<usize> {
 }
 
 /// The line of an octet, from 1.
-fn line(text: &str, at: usize) -> usize {
+pub(crate) fn line(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    1 + before.iter().filter(|octet| **octet == b'\n').count()
+    before.split(|octet| *octet == b'\n').count()
 }

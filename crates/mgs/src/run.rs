@@ -139,7 +139,9 @@ async fn live(config: &Config, handle: Handle) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
     );
     tell(notify::ready("serves"));
-    tokio::spawn(watchdog(state));
+    if let Some(watchdog) = Watchdog::from_env() {
+        tokio::spawn(watch(state, watchdog));
+    }
     let end = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -165,22 +167,19 @@ async fn serve_metrics(config: &Config, state: &State) -> anyhow::Result<()> {
 }
 
 /// Proves isolation every so often.
-async fn prove(state: State, every: Duration) {
+async fn prove(state: State, every: Duration) -> ! {
     tokio::time::sleep(FIRST_SELFTEST.min(every)).await;
     let mut ticks = tokio::time::interval(every);
     loop {
         ticks.tick().await;
-        if let Err(problem) = run_selftest(&state).await {
-            tracing::warn!(%problem, "isolation was not proven");
+        if let Err(refused) = run_selftest(&state).await {
+            tracing::warn!(problem = %refused.0, "isolation was not proven");
         }
     }
 }
 
 /// Tells the service manager that the gateway lives, as long as its loop does.
-async fn watchdog(state: State) {
-    let Some(watchdog) = Watchdog::from_env() else {
-        return;
-    };
+async fn watch(state: State, watchdog: Watchdog) -> ! {
     let mut before = Instant::START;
     loop {
         tokio::time::sleep(watchdog.every()).await;

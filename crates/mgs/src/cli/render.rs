@@ -140,9 +140,10 @@ pub(super) fn sensors(sensors: &Sensors, bold: bool) -> String {
 pub(super) fn located(located: &Where, _bold: bool) -> String {
     let mut text = place(&located.sp);
     let ports: Vec<String> = located.answered_at.iter().map(u8::to_string).collect();
-    let answered = match ports.is_empty() {
-        true => "at neither of its ports".to_owned(),
-        false => format!("at SP port {}", ports.join(" and ")),
+    let answered = if ports.is_empty() {
+        "at neither of its ports".to_owned()
+    } else {
+        format!("at SP port {}", ports.join(" and "))
     };
     fact(&mut text, "answers", answered);
     if let Some(contradiction) = &located.contradiction {

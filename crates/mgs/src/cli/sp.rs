@@ -16,7 +16,7 @@ use super::{AskArgs, asking, render};
 /// How often a command looks how far an update is.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long handing an image over may take.
-const UPLOAD: Duration = Duration::from_secs(120);
+const UPLOAD: Duration = Duration::from_mins(2);
 
 /// What stands under the help of `rackweave sp`.
 const EXAMPLES: &str = "\

@@ -22,9 +22,9 @@ use super::update::{Progress, Update};
 use super::{Answer, Settings, Ticket};
 
 /// How often who is there is asked whether it still is.
-const HELLO_EVERY: Duration = Duration::from_millis(1000);
+const HELLO_EVERY: Duration = Duration::from_secs(1);
 /// How long a hello is repeated until it counts as unanswered.
-const HELLO_WITHIN: Duration = Duration::from_millis(1000);
+const HELLO_WITHIN: Duration = Duration::from_secs(1);
 /// How many hellos in a row may be unanswered until nobody is there.
 const MISSES: u8 = 2;
 /// The bit of an id that tells the two exchanges of a link apart.

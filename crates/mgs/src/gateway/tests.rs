@@ -206,7 +206,7 @@ fn a_console_loses_nothing_and_two_operators_are_kept_apart() {
     };
     network.run(Duration::from_secs(1));
     assert_eq!(told(&mut network, ada), [ConsoleEvent::Attached]);
-    let all: Vec<u8> = (0..200_000_u32).flat_map(|it| it.to_be_bytes()).collect();
+    let all: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
     let mut came = Vec::new();
     let mut rest = &all[..];
     for _ in 0..4000 {
@@ -259,11 +259,12 @@ fn an_update_goes_on_after_the_gateway_was_killed() {
             .gateway(Position::A)
             .links()
             .find(|it| it.port() == port);
-        link.and_then(|link| link.update()).map_or(0, |it| it.sent)
+        link.and_then(super::link::Link::update)
+            .map_or(0, |it| it.sent)
     };
     assert!(
         network
-            .until(Duration::from_secs(60), |it| sent(it) > 100_000)
+            .until(Duration::from_mins(1), |it| sent(it) > 100_000)
             .is_some()
     );
     network.restart(Position::A);
@@ -275,7 +276,7 @@ fn an_update_goes_on_after_the_gateway_was_killed() {
     network.update(Position::A, unit, "sled-2", &octets);
     network.run(Duration::from_millis(200));
     assert!(sent(&network) > 100_000, "it goes on where it was");
-    let done = network.until(Duration::from_secs(120), |it| {
+    let done = network.until(Duration::from_mins(2), |it| {
         it.firmware(unit) == ("sled-2".to_owned(), false)
     });
     assert!(done.is_some());

@@ -2,7 +2,7 @@
 //! and kept once it has answered. The service processor says where to go on, so that it goes on after anything: a
 //! gateway that was killed, a service processor that was away, chunks that were lost.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const VERIFY_WITHIN: Duration = Duration::from_secs(30);
 /// How long it is left alone where it did not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a service processor may take to start from an image.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How far an update is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct Update {
     there: u32,
     /// Something was out of place: go back once nothing is on its way.
     back: bool,
-    asked: BTreeMap<u32, ()>,
+    asked: BTreeSet<u32>,
     not_before: Instant,
     patience: Instant,
     changed: Option<Stage>,
@@ -94,7 +94,7 @@ impl Update {
             next: 0,
             there: 0,
             back: false,
-            asked: BTreeMap::new(),
+            asked: BTreeSet::new(),
             not_before: now,
             patience: now.after(START),
             changed: None,
@@ -212,12 +212,12 @@ impl Update {
 
     /// The request that was next has this id.
     pub(super) fn sent(&mut self, id: u32) {
-        self.asked.insert(id, ());
+        self.asked.insert(id);
     }
 
     /// A request came to its end.
     pub(super) fn outcome(&mut self, now: Instant, id: u32, outcome: Outcome) {
-        if self.asked.remove(&id).is_none() {
+        if !self.asked.remove(&id) {
             return;
         }
         match (Answer::from(outcome), &self.stage) {

@@ -134,8 +134,12 @@ pub(super) async fn selftest_run(
 }
 
 /// Runs a self-test, and keeps what comes of it.
-pub(crate) async fn run_selftest(state: &State) -> Result<Selftest, Problem> {
-    let report = state.handle.selftest(drawn()?).await?;
+pub(crate) async fn run_selftest(state: &State) -> Result<Selftest, Refused> {
+    let report = state
+        .handle
+        .selftest(drawn()?)
+        .await
+        .map_err(Problem::from)?;
     let selftest = to_selftest(&report, &state.handle.seen(), clock::unix_millis());
     if !selftest.leaks.is_empty() {
         tracing::error!(

@@ -245,12 +245,12 @@ fn no_update(name: &str) -> Problem {
 }
 
 /// The serial number of who is there: updates are of a unit, wherever it goes.
-fn serial(state: &State, name: &str) -> Result<String, Problem> {
+fn serial(state: &State, name: &str) -> Result<String, Refused> {
     let seen = state.handle.seen();
     let link = find(&seen, name)?;
     match &link.found {
         Some(found) => Ok(found.serial.clone()),
-        None => Err(refusal(link, &Answer::Absent)),
+        None => Err(refusal(link, &Answer::Absent).into()),
     }
 }
 

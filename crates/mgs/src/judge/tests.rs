@@ -1,4 +1,7 @@
+use rackweave_mgmt::sp::exchange::Refusals;
+
 use super::*;
+use crate::gateway::Counters;
 use crate::gateway::link::Found;
 use crate::racks;
 use crate::seen::LinkSeen;
@@ -28,7 +31,7 @@ fn seen(rack: &Rack, position: Position) -> Seen {
                 version: 1,
             }),
             heard: None,
-            refusals: Default::default(),
+            refusals: Refusals::default(),
             update: None,
         }
     };
@@ -41,7 +44,7 @@ fn seen(rack: &Rack, position: Position) -> Seen {
         links: rack.ends(position).map(link).collect(),
         ignition: Some(u64::MAX),
         discovered: None,
-        counters: Default::default(),
+        counters: Counters::default(),
         unsent: 0,
         uplink: true,
     }
