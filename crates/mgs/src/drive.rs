@@ -32,6 +32,8 @@ const COMMANDS: usize = 256;
 const FRAMES_AT_ONCE: usize = 256;
 /// How often what is seen is told though nothing changed.
 const TELL_EVERY: Duration = Duration::from_millis(500);
+/// The same while an update goes on, which people watch.
+const TELL_UPDATE_EVERY: Duration = Duration::from_millis(100);
 /// How soon an uplink that is gone is looked for again.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Pieces of a console that wait for its reader, before the service processor is held up.
@@ -477,7 +479,12 @@ impl Drive {
         if !changed && now < self.tell_at {
             return;
         }
-        self.tell_at = now.after(TELL_EVERY);
+        let every = if self.gateway.is_updating() {
+            TELL_UPDATE_EVERY
+        } else {
+            TELL_EVERY
+        };
+        self.tell_at = now.after(every);
         let mut seen = Seen::of(&self.gateway, self.started, now);
         seen.unsent = self.unsent;
         seen.uplink = self.frames.is_some();

@@ -333,6 +333,12 @@ impl Gateway {
         }
     }
 
+    /// Whether an update is under way.
+    #[must_use]
+    pub fn is_updating(&self) -> bool {
+        self.links.values().any(Link::is_updating)
+    }
+
     /// Begins a self-test; where one runs already, its end is this one's too. [`Event::Selftest`] follows.
     pub fn selftest(&mut self, now: Instant, run: u32) {
         if self.selftest.is_some() {

@@ -165,6 +165,11 @@ impl Link {
         self.update.as_ref().map(Update::progress)
     }
 
+    /// Whether an update is under way.
+    pub(super) fn is_updating(&self) -> bool {
+        self.update.as_ref().is_some_and(|update| !update.is_over())
+    }
+
     pub(super) const fn deadline(&self) -> Instant {
         self.deadline
     }
