@@ -172,6 +172,6 @@ fn wait(client: &Blocking, path: &str, quiet: bool) -> Result<UpdateStatus, Fail
             written(write_all(render::update(&status, false).as_bytes()))?;
         }
         said = Some(status);
-        client.wait(tokio::time::sleep(LOOK));
+        client.wait(async { tokio::time::sleep(LOOK).await });
     }
 }

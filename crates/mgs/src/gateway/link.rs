@@ -368,6 +368,10 @@ impl Link {
         if let Some(update) = &mut self.update {
             update.found(found.boot);
         }
+        // Proofs are bound to a start. Whoever has started anew is silent to those of the start before, so it is asked
+        // what needs none: its answer is what the next ones are bound to.
+        let reached = Request::ReplyIfAt(found.reached.into());
+        self.orders.ask(now, reached, HELLO_WITHIN);
         self.found = Some(found.clone());
         ended.push(Ended::Found(found, other));
     }

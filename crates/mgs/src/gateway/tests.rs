@@ -164,6 +164,15 @@ fn keys_are_asked_for_and_used() {
         matches!(asked, Answer::Response(Response::State(_))),
         "{asked:?}"
     );
+    let reset = network.ask(Position::A, Unit::Cubby(5), Request::Reset, WITHIN);
+    assert_eq!(reset, Answer::Response(Response::Done));
+    for position in Position::ALL {
+        let after = network.ask(position, Unit::Cubby(5), Request::State, WITHIN);
+        assert!(
+            matches!(after, Answer::Response(Response::State(_))),
+            "{position}: {after:?}"
+        );
+    }
     let serial = Network::serial(Unit::Cubby(6));
     assert_eq!(
         network.ask(Position::A, Unit::Cubby(6), Request::State, WITHIN),
