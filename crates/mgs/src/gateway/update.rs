@@ -220,7 +220,15 @@ impl Update {
         if !self.asked.remove(&id) {
             return;
         }
-        match (Answer::from(outcome), &self.stage) {
+        self.ended(now, outcome.into());
+        if self.is_over() {
+            // Nobody needs them any more, and they are many.
+            self.octets = Arc::default();
+        }
+    }
+
+    fn ended(&mut self, now: Instant, answer: Answer) {
+        match (answer, &self.stage) {
             (Answer::TimedOut, Stage::Send | Stage::Finish) => {
                 self.asked.clear();
                 self.stage = Stage::Begin;
