@@ -151,10 +151,16 @@ fn of_auxdata(value: &[u8]) -> Option<[u8; TAG]> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::netlink::{LinkSettings, Netlink};
     use crate::netns::Netns;
+    use crate::poll::{Events, Poller};
     use crate::testing::root;
+
+    /// How long anything may take.
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     fn frame(tags: &[u8]) -> Vec<u8> {
         let addresses = [[0xff; 6], [2, 0, 0, 0, 0, 1]].concat();
@@ -188,12 +194,20 @@ mod tests {
                 };
                 netlink.ensure_link(name, &up).unwrap();
             }
+            // What is sent before the kernel has taken note of both ends is lost.
+            for name in ["one", "two"] {
+                assert!(netlink.wait_for_link(name, PATIENCE).unwrap());
+            }
             let [one, two] = ["one", "two"].map(|name| TaggedFrames::open(name).unwrap());
             let mut buffer = vec![0; TAGGED_MAX];
             let mut received = Vec::new();
             assert_eq!(two.receive(&mut buffer).unwrap(), None);
+            let poller = Poller::new().unwrap();
+            poller.add(&two, 0).unwrap();
+            let mut events = Events::with_capacity(1);
             for frame in &frames {
                 one.send(frame).unwrap();
+                poller.wait(&mut events, Some(PATIENCE)).unwrap();
                 received.push(two.receive(&mut buffer).unwrap().unwrap().to_vec());
                 assert_eq!(one.receive(&mut buffer).unwrap(), None);
             }
