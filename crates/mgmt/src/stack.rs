@@ -5,6 +5,7 @@
 //! [`Stack::receive`] takes frames, [`Stack::poll`] gives those to send, [`Stack::next_datagram`] what came.
 
 mod device;
+mod neighbour;
 
 use alloc::collections::VecDeque;
 use alloc::vec;
@@ -26,6 +27,7 @@ use crate::frame::Parsed;
 use crate::sp::DATAGRAM_MAX;
 
 use device::Device;
+use neighbour::Neighbour;
 
 /// All nodes of a link: where discovery goes (RFC 4291, 2.7.1).
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -37,6 +39,11 @@ const SEND_MAX: usize = 64;
 const RECEIVE_AT_ONCE: usize = 2;
 /// How long datagrams wait for a neighbour that does not say its address.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Neighbours that the stack was told of and need not be told of again, and for how long: its own memory is of eight,
+/// for a minute.
+const TOLD: usize = 4;
+const TELL_AGAIN: Duration = Duration::from_secs(30);
 
 /// What a stack is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +98,9 @@ pub struct Stack {
     device: Device,
     config: StackConfig,
     received: VecDeque<Datagram>,
+    /// Neighbours that the stack knows, the latest last, until all are told again.
+    told: VecDeque<Neighbour>,
+    tell_again: Instant,
     /// Since when the datagram that is next waits for its neighbour.
     blocked: Option<Instant>,
 }
@@ -126,6 +136,8 @@ impl Stack {
             device,
             config,
             received: VecDeque::new(),
+            told: VecDeque::new(),
+            tell_again: now.after(TELL_AGAIN),
             blocked: None,
         };
         stack.bind();
@@ -155,8 +167,28 @@ impl Stack {
         if !ours || parsed.is_nested() {
             return false;
         }
-        self.device.push(parsed.without_tag());
+        let frame = parsed.without_tag();
+        if let Some(neighbour) = Neighbour::of(&frame) {
+            self.tell(neighbour);
+        }
+        self.device.push(frame);
         true
+    }
+
+    /// Tells the stack where a neighbour is.
+    fn tell(&mut self, neighbour: Neighbour) {
+        if self.told.contains(&neighbour) {
+            return;
+        }
+        if self.told.len() == TOLD {
+            self.told.pop_front();
+        }
+        self.told.push_back(neighbour);
+        let own = Neighbour {
+            address: self.address(),
+            mac: self.config.mac,
+        };
+        self.device.push(neighbour.advertisement(own));
     }
 
     /// Sends a datagram, as soon as the neighbour's address is known.
@@ -179,6 +211,10 @@ impl Stack {
     pub fn poll(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
         let at = stack_time(now);
         self.interface.poll_maintenance(at);
+        if now >= self.tell_again {
+            self.tell_again = now.after(TELL_AGAIN);
+            self.told.clear();
+        }
         loop {
             let taken = self
                 .interface

@@ -155,7 +155,10 @@ impl Exchange {
             }
             return None;
         }
-        if let Response::Here(here) = &response {
+        // To an order it is no answer: whoever only carries frames could say it.
+        if let Response::Here(here) = &response
+            && open
+        {
             let boot = here.boot;
             self.bind(boot);
             return Some(self.end(id, response));

@@ -1,5 +1,3 @@
-use alloc::string::ToString;
-
 use super::*;
 use crate::port::SpPort;
 
@@ -89,17 +87,42 @@ fn who_never_says_its_address_holds_up_nobody_for_ever() {
         now = due.max(now.after(Duration::from_millis(1)));
         carry(&mut mgs, &mut sp, now);
     }
-    mgs.send(sp.address(), 11_111, b"found").unwrap();
-    let mut tries = 0;
-    while sp.received.is_empty() {
-        carry(&mut mgs, &mut sp, now);
-        now = now.after(Duration::from_millis(100));
-        tries += 1;
-        assert!(tries < 100, "the neighbour is never asked for");
-    }
+    // What waited is lost, and who speaks itself is answered.
+    sp.send(ALL_NODES, 22_222, b"who").unwrap();
+    carry(&mut mgs, &mut sp, now);
+    let asked = mgs.next_datagram().unwrap();
+    mgs.send(asked.from, asked.from_port, b"me").unwrap();
+    carry(&mut mgs, &mut sp, now);
     assert_eq!(
         sp.next_datagram().map(|it| it.payload),
-        Some(b"found".to_vec())
+        Some(b"me".to_vec())
     );
-    assert!(NotSent::Full.to_string().contains("wait"));
+}
+
+#[test]
+fn nobody_is_held_up_by_those_who_ask_in_the_name_of_others() {
+    let (mut mgs, mut sp) = (stack(0, 22_222), stack(1, 11_111));
+    let now = Instant::START;
+    for number in 0..100 {
+        let mut config = *mgs.config();
+        config.mac = MacAddr::new([0xa8, 0x40, 0x25, 9, 9, number]);
+        let mut other = Stack::new(config, now);
+        let mut frames = Vec::new();
+        for stack in [&mut other, &mut mgs] {
+            stack.send(ALL_NODES, 11_111, b"who").unwrap();
+            stack.poll(now, &mut frames);
+        }
+        assert!(frames.iter().all(|frame| sp.receive(frame)));
+        sp.poll(now, &mut Vec::new());
+        while let Some(asked) = sp.next_datagram() {
+            sp.send(asked.from, asked.from_port, b"me").unwrap();
+        }
+        let mut answers = Vec::new();
+        sp.poll(now, &mut answers);
+        assert_eq!(answers.len(), 2, "both, without a solicitation");
+        assert!(answers.iter().all(|frame| mgs.receive(frame)));
+        mgs.poll(now, &mut Vec::new());
+        assert_eq!(mgs.next_datagram().map(|it| it.from), Some(sp.address()));
+        assert_eq!(mgs.next_datagram(), None);
+    }
 }

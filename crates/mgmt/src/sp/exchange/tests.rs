@@ -76,6 +76,14 @@ fn a_service_processor_that_starts_anew_is_spoken_to_again() {
     assert_eq!(sled.resets, 2);
 }
 
+/// What a service processor says of itself.
+fn discovered(sled: &mut Sled) -> Message {
+    let question = envelope::write(1, &Message::Request(Request::Discover), None).unwrap();
+    let mut dispatcher = dispatcher(true);
+    let answer = dispatcher.receive(SpPort::One, &question, sled).unwrap();
+    envelope::read(&answer, None).unwrap().message
+}
+
 #[test]
 fn nobody_else_can_answer_an_order() {
     let (mut exchange, mut sled) = (exchange(true), Sled::new());
@@ -91,13 +99,15 @@ fn nobody_else_can_answer_an_order() {
     exchange.poll(Instant::START, &mut out);
     let forged = envelope::write(id, &Message::Response(Response::Done), None).unwrap();
     assert_eq!(exchange.receive(Instant::START, &forged), None);
+    let discovered = envelope::write(id, &discovered(&mut sled), None).unwrap();
+    assert_eq!(exchange.receive(Instant::START, &discovered), None);
     let stranger = envelope::write(id + 9, &Message::Response(Response::Done), None).unwrap();
     assert_eq!(exchange.receive(Instant::START, &stranger), None);
     assert_eq!(
         exchange.refusals(),
         Refusals {
             strange: 1,
-            refused: 1
+            refused: 2
         }
     );
 }
