@@ -63,6 +63,12 @@ impl Liar {
         Ok(Self { stop, thread })
     }
 
+    /// Fails where it has ended by itself.
+    fn lives(&self) -> Result<()> {
+        ensure!(!self.thread.is_finished(), "the liar has ended");
+        Ok(())
+    }
+
     /// Ends it, and gives with how many neighbours it spoke.
     fn finish(self) -> Result<usize> {
         self.stop.store(true, Ordering::Relaxed);
@@ -77,7 +83,13 @@ fn lie(own: &Own, neighbors: &[(u32, Ipv6Addr)], lies: &Lies, stop: &AtomicBool)
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let socket = LinkLocalUdp::open(PORT)?;
+        let mut socket = None;
+        // The last thread of a killed program lets go of its port a moment later.
+        wait_until(LONG, "the port of the router is free", || {
+            socket = Some(LinkLocalUdp::open(PORT)?);
+            Ok(true)
+        })?;
+        let socket = socket.context("a socket")?;
         let mut sessions = BTreeMap::new();
         for (number, to) in (1..).zip(neighbors) {
             sessions.insert(*to, Session::new(own, [number; 32], now()));
@@ -223,7 +235,7 @@ fn unharmed(fabric: &Fabric, event: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut probes = Vec::new();
     for port in 20_000..20_004 {
         probes.push(Probe::start(&far, &victim, (port, port))?);
-        probes.push(Probe::start(&victim, &far, (port, port + 100))?);
+        probes.push(Probe::start(&victim, &far, (port + 200, port + 100))?);
     }
     for probe in &probes {
         probe.wait_for(50, LONG)?;
@@ -268,6 +280,7 @@ fn a_sled_that_lies_is_refused_and_named_and_no_traffic_moves() -> Result<()> {
             for switch in ["r1a", "r1b"] {
                 let what = format!("{switch} has refused all lies");
                 wait_until(LONG, &what, || {
+                    liar.lives()?;
                     Ok(list(&seen(&fabric, switch)?["refused"])?.len() == lies.len())
                 })?;
                 let events = fabric.exec(switch, &["router", "events"])?;
@@ -308,6 +321,7 @@ fn unsigned_the_second_claimant_of_a_prefix_gets_nothing() -> Result<()> {
             let liar = Liar::start(&fabric, own, vec![(claimed, Scope::Rack)])?;
             for switch in ["r1a", "r1b"] {
                 wait_until(LONG, &format!("{switch} names both"), || {
+                    liar.lives()?;
                     let events = fabric.exec(switch, &["router", "events"])?;
                     let conflict = format!("{claimed} is claimed by sled {VICTIM} (");
                     let mut lines = events.lines();
