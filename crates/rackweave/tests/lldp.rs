@@ -148,6 +148,9 @@ fn lldpd_and_the_router_see_each_other() -> Result<()> {
         Ok(!rig.seen_by_lldpd()?.is_empty())
     })?;
     wait_until(SHORT, "the router sees lldpd", || {
+        // What it said before the router listened it says again after half a minute, or when it is told to.
+        rig.far
+            .must(&["lldpcli", "-u", &rig.path("lldpd.sock"), "update"])?;
         Ok(!rig.seen_by_router()?.is_empty())
     })?;
     lldpd_has_all(&rig, &rig.seen_by_lldpd()?[0])?;

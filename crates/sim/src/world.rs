@@ -26,6 +26,8 @@ use crate::topology::{CableIx, End, NodeIx, NodeSpec, Topology};
 
 /// How long the kernel takes to answer.
 pub const FIB_DELAY: Duration = Duration::from_micros(50);
+/// How long the kernel takes to change a filter.
+const FILTER_DELAY: Duration = Duration::from_millis(15);
 /// From the moment that both ends watch a cable that passes frames to liveness.
 pub const LIVENESS_UP: Duration = Duration::from_millis(5);
 /// From the moment that frames vanish to the end of liveness: three times 10 ms.
@@ -567,7 +569,9 @@ impl World {
                     self.log.push((ix, event));
                 }
             }
-            // Filters are the kernel's matter, and shown where there is one.
+            Output::Filter { link, allowed, .. } => {
+                self.tell_later(ix, FILTER_DELAY, Input::Filtered { link, allowed });
+            }
             _ => {}
         }
     }

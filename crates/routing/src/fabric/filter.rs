@@ -5,15 +5,20 @@
 //! as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 
 use rackweave_types::{BootstrapPrefix, Role};
 
+use super::neighbor::Neighbor;
 use super::{Fabric, LinkId, Output};
 use crate::ddm::item::{Item, Scope};
 use crate::ddm::learned::NeighborIndex;
 use crate::ddm::policy::scope_of;
+
+/// How long a sled that is new waits to be let in at most.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What each link lets in.
 #[derive(Debug, Default)]
@@ -103,6 +108,33 @@ impl Fabric {
     pub(super) fn on_filtered(&mut self, link: LinkId, allowed: Option<Vec<Ipv6Net>>) {
         self.filters.made.insert(link, allowed);
         self.tell_let_in(link);
+        for index in self
+            .neighbors
+            .indices(|n| n.link == link && !n.cursor.synced)
+        {
+            self.drive(index);
+        }
+    }
+
+    /// Whether a new neighbour is told nothing yet: what a switch tells a sled has it send by this switch, so it is told when
+    /// what it announced itself is let in, or has waited for that long enough.
+    pub(super) fn holds_back(&self, index: NeighborIndex) -> bool {
+        let is_sled = |n: &&Neighbor| n.peer.as_ref().is_some_and(|p| p.role == Role::Sled);
+        let sled = self.neighbors.get(index).filter(is_sled);
+        let Some(sled) = sled.filter(|n| self.own.role == Role::Switch && !n.cursor.synced) else {
+            return false;
+        };
+        if self.now.at.since(sled.control.since()) >= PATIENCE {
+            return false;
+        }
+        match self.filters.made.get(&sled.link) {
+            None => true,
+            Some(None) => false,
+            Some(Some(made)) => {
+                let mut said = self.learned.prefixes_of(index).peekable();
+                said.peek().is_none() || said.any(|prefix| !made.contains(&prefix))
+            }
+        }
     }
 
     /// Tells the sleds of a link which of their /64s are let in by now.

@@ -141,7 +141,7 @@ impl Fabric {
 
     /// Hands a session what is to be said as far as it takes it, and sends what it has to send.
     pub(super) fn drive(&mut self, index: NeighborIndex) {
-        let is_holding = self.restart.is_holding();
+        let is_holding = self.restart.is_holding() || self.holds_back(index);
         let gathering = self.tell_at.is_some();
         let Some(neighbor) = self.neighbors.get_mut(index) else {
             return;

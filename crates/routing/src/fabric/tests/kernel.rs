@@ -125,11 +125,13 @@ fn explain_says_why_each_way_is_used_or_not() {
             .contains("served by fd00:1122:3344:200::/56"),
         "{explained:?}"
     );
-    let whys: Vec<&str> = explained
+    let mut whys: Vec<&str> = explained
         .paths
         .iter()
         .map(|path| path.why.as_str())
         .collect();
+    // They come in the order in which they were heard of.
+    whys.sort_unstable();
     assert!(whys[0].contains("backup"), "{whys:?}");
     assert!(whys[1].contains("used, with 1 of 1"), "{whys:?}");
     // Switch 2 sees that only one switch of rack 2 reaches the sled.

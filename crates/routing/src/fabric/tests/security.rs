@@ -153,6 +153,27 @@ fn an_assignment_that_is_anothers_is_told() {
     );
 }
 
+/// A sled that comes up with its /64 is told of nothing by a switch that does not let it in yet.
+#[test]
+fn a_new_sled_is_told_when_it_is_let_in() {
+    for answers in [true, false] {
+        let mut net = Net::new();
+        let sled = net.node(Role::Sled, Some((1, 1)));
+        let switch = net.node(Role::Switch, Some((1, 0xfd)));
+        net.nodes[switch].tells_filters = answers;
+        net.wire(sled, switch);
+        let mut waited = 0;
+        while net.ways(sled, prefix(1, 0xfd).net()).is_none() {
+            net.run_ms(1);
+            waited += 1;
+            assert!(waited < 3_000, "it is never told");
+        }
+        let expected = if answers { 15..40 } else { 1_000..2_100 };
+        assert!(expected.contains(&waited), "{waited} ms");
+        assert!(net.walk(sled, net.own(switch).unwrap()).is_ok());
+    }
+}
+
 /// A sled that is given a /64 while it runs sends from it when its switches let it in, and not before; one that does not say
 /// so is not waited for long.
 #[test]
