@@ -182,6 +182,7 @@ pub(crate) fn to_selftest(report: &Report, seen: &Seen, at_unix_ms: u64) -> api:
         controls: report.controls,
         controls_arrived: report.controls_arrived,
         leaks: report.leaks.iter().map(leak).collect(),
+        leaks_total: report.leaks_total,
     }
 }
 

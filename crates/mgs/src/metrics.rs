@@ -101,7 +101,7 @@ fn selftest(state: &State) -> Vec<Family> {
         gauge(
             "selftest_leaks",
             "Frames of the last self-test that arrived where they must not.",
-            count(last.leaks.len()),
+            Value::Count(last.leaks_total),
         ),
         gauge(
             "selftest_controls_missing",

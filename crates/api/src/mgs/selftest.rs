@@ -21,8 +21,10 @@ pub struct Selftest {
     pub controls: u32,
     /// How many of these arrived.
     pub controls_arrived: u32,
-    /// What arrived where it must not.
+    /// What arrived where it must not: the first of them.
     pub leaks: Vec<Leak>,
+    /// How many there were.
+    pub leaks_total: u64,
 }
 
 /// A frame that arrived where it must not.

@@ -304,7 +304,7 @@ pub(super) fn selftest(selftest: &Selftest, bold: bool) -> String {
             selftest.controls_arrived, selftest.controls
         ),
     );
-    fact(&mut text, "leaks", selftest.leaks.len().to_string());
+    fact(&mut text, "leaks", selftest.leaks_total.to_string());
     if !selftest.leaks.is_empty() {
         let tags = |tags: &[u16]| -> String {
             let tags: Vec<String> = tags.iter().map(|tag| format!("{tag:#05x}")).collect();

@@ -13,6 +13,12 @@ use rackweave_types::{Instant, MacAddr};
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long everything may take; who has not answered then is named.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Service processors that are asked at once: where switches leak, each probe reaches everybody, and answers drown.
+const AT_ONCE: usize = 6;
+/// How often one that does not answer is asked.
+const TRIES: u8 = 4;
+/// Leaks that are told one by one.
+const TOLD: usize = 256;
 /// What stands in a marker for the gateway.
 const GATEWAY: u8 = 0xff;
 
@@ -31,8 +37,10 @@ pub struct Report {
     pub controls: u32,
     /// See `controls`.
     pub controls_arrived: u32,
-    /// What arrived where it must not.
+    /// What arrived where it must not: the first of them.
     pub leaks: Vec<Leak>,
+    /// How many there were.
+    pub leaks_total: u64,
     /// How long it took.
     pub took: Duration,
 }
@@ -69,6 +77,8 @@ struct Part {
     /// It has said all.
     done: bool,
     asked: bool,
+    /// How often it did not answer.
+    unanswered: u8,
     failed: bool,
 }
 
@@ -83,6 +93,7 @@ pub struct Selftest {
     sent: BTreeMap<u64, Sent>,
     controls: BTreeMap<u64, bool>,
     leaks: Vec<Leak>,
+    leaks_total: u64,
     frames: Vec<Vec<u8>>,
 }
 
@@ -98,6 +109,7 @@ impl Selftest {
             sent: BTreeMap::new(),
             controls: BTreeMap::new(),
             leaks: Vec::new(),
+            leaks_total: 0,
             frames: Vec::new(),
         };
         for (port, reached) in ports {
@@ -156,6 +168,7 @@ impl Selftest {
             from: 0,
             done: false,
             asked: false,
+            unanswered: 0,
             failed: false,
         };
         self.parts.insert(port, part);
@@ -219,6 +232,9 @@ impl Selftest {
             self.settled = Some(now.after(SETTLE));
         }
         let settled = self.settled.is_some_and(|at| at <= now);
+        if self.parts.values().filter(|part| part.asked).count() >= AT_ONCE {
+            return None;
+        }
         self.parts.iter_mut().find_map(|(port, part)| {
             if part.asked || part.done {
                 return None;
@@ -251,9 +267,12 @@ impl Selftest {
                 }
             }
             _ => {
-                part.inject.clear();
-                part.failed = true;
-                part.done = true;
+                part.unanswered += 1;
+                if part.unanswered >= TRIES {
+                    part.inject.clear();
+                    part.failed = true;
+                    part.done = true;
+                }
             }
         }
     }
@@ -281,20 +300,25 @@ impl Selftest {
             *arrived = true;
             return;
         }
-        self.leaks.push(Leak {
-            from,
-            tags: sent.tags.clone(),
-            destination: sent.destination,
-            at,
-            arrived_with: tags,
-        });
+        self.leaks_total += 1;
+        if self.leaks.len() < TOLD {
+            self.leaks.push(Leak {
+                from,
+                tags: sent.tags.clone(),
+                destination: sent.destination,
+                at,
+                arrived_with: tags,
+            });
+        }
     }
 
     /// When there is something to do though nothing comes.
     pub(super) fn deadline(&self) -> Instant {
         let end = self.began.after(PATIENCE);
+        let asked = self.parts.values().filter(|part| part.asked).count();
+        let waits = self.parts.values().any(|part| !part.asked && !part.done);
         match self.settled {
-            Some(at) if self.parts.values().any(|part| !part.asked && !part.done) => at.min(end),
+            Some(at) if waits && asked < AT_ONCE => at.min(end),
             _ => end,
         }
     }
@@ -323,6 +347,7 @@ impl Selftest {
             controls: count(self.controls.len()),
             controls_arrived: count(self.controls.values().filter(|it| **it).count()),
             leaks,
+            leaks_total: self.leaks_total,
             took: now.since(self.began),
         })
     }

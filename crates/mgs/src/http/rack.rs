@@ -143,7 +143,7 @@ pub(crate) async fn run_selftest(state: &State) -> Result<Selftest, Refused> {
     let selftest = to_selftest(&report, &state.handle.seen(), clock::unix_millis());
     if !selftest.leaks.is_empty() {
         tracing::error!(
-            leaks = selftest.leaks.len(),
+            leaks = selftest.leaks_total,
             "frames arrived where they must not"
         );
     }
