@@ -13,3 +13,4 @@ mod orders;
 mod place;
 mod subverted;
 mod walk;
+mod world;

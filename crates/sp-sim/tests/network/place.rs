@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::{fs, thread};
 
-use rackweave_api::local::Client;
+use rackweave_api::local::{Client, ClientError};
 use rackweave_api::{sp_sim as sp_api, switch_sim as switch_api};
 use rackweave_linux::netlink::{LinkSettings, Netlink};
 use rackweave_linux::netns::Netns;
@@ -213,8 +213,13 @@ impl Place {
 
     /// Has something done around a service processor.
     pub(crate) fn tell_sps(&self, request: &sp_api::Request) {
+        self.try_sps(request).unwrap();
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) fn try_sps(&self, request: &sp_api::Request) -> Result<sp_api::Done, ClientError> {
         let mut client = self.client("sps", sp_api::SOCKET, sp_api::SERVICE).unwrap();
-        let _done: sp_api::Done = client.ask(request).unwrap();
+        client.ask(request)
     }
 
     /// Asks the switches.
