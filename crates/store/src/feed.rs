@@ -24,7 +24,7 @@ impl Default for FeedOptions {
     fn default() -> Self {
         Self {
             check_every: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
         }
     }
 }

@@ -142,7 +142,7 @@ impl Etcd {
         let transaction = self.transaction(slot, commit);
         let answer = self
             .members
-            .ask(|member| {
+            .ask_to_write(|member| {
                 let transaction = transaction.clone();
                 async move { member.kv_client().txn(transaction).await }
             })

@@ -112,9 +112,35 @@ impl Members {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        self.ask_in_turn(request)
+            .await
+            .map_err(|(failure, _)| failure)
+    }
+
+    /// Asks like [`Members::ask`], for something that must not be taken for undone where an earlier member was silent: what
+    /// a later one says no to may have happened by then.
+    pub(super) async fn ask_to_write<T, F>(
+        &self,
+        request: impl Fn(Client) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let answer = self.ask_in_turn(request).await;
+        answer.map_err(|(failure, silent)| match silent {
+            0 => failure,
+            _ => Failure::Silent(failure.cause()),
+        })
+    }
+
+    /// Says with a failure how many members were silent before.
+    async fn ask_in_turn<T, F>(&self, request: impl Fn(Client) -> F) -> Result<T, (Failure, usize)>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let until = Instant::now() + self.deadline;
         let mut pause = FIRST_PAUSE;
-        let mut asked = 0;
+        let mut silent = 0;
         loop {
             let (member, client) = self.preferred();
             let answer = tokio::time::timeout(self.patience, request(client)).await;
@@ -122,17 +148,17 @@ impl Members {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => match judge(error) {
                     Failure::Silent(cause) => cause,
-                    failure => return Err(failure),
+                    failure => return Err((failure, silent)),
                 },
                 Err(_) => Arc::new(Late(self.patience)),
             };
             self.avoid(member);
-            asked += 1;
+            silent += 1;
             if Instant::now() >= until {
-                return Err(Failure::Silent(cause));
+                return Err((Failure::Silent(cause), silent));
             }
             tracing::debug!(member, error = %cause, "a member of etcd does not answer");
-            if asked % self.clients.len() == 0 {
+            if silent % self.clients.len() == 0 {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
             }
