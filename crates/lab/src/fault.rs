@@ -28,6 +28,8 @@ pub struct Way {
     pub loss_ppm: u32,
     /// They arrive so much later, in microseconds.
     pub delay_us: u32,
+    /// Each arrives later by something up to this besides, drawn for it alone, in microseconds: frames overtake others.
+    pub jitter_us: u32,
 }
 
 /// What a person does to links.
@@ -37,8 +39,8 @@ pub enum Fault {
     Down,
     /// Frames vanish, and the carrier stays.
     Silent,
-    /// Frames come later by so much.
-    Delay(Delay),
+    /// Frames come later by so much, and each by something up to this besides.
+    Delay(Delay, Delay),
     /// Some frames vanish.
     Loss(Loss),
     /// The link is as new.
@@ -52,7 +54,7 @@ impl Condition {
         match fault {
             Fault::Heal => return Self::default(),
             Fault::Down => self.down = true,
-            Fault::Silent | Fault::Delay(_) | Fault::Loss(_) => {}
+            Fault::Silent | Fault::Delay(..) | Fault::Loss(_) => {}
         }
         for (end, way) in self.ways.iter_mut().enumerate() {
             if from.is_some_and(|from| from != end) {
@@ -60,7 +62,10 @@ impl Condition {
             }
             match fault {
                 Fault::Silent => way.silent = true,
-                Fault::Delay(Delay(us)) => way.delay_us = us,
+                Fault::Delay(Delay(us), Delay(jitter)) => {
+                    way.delay_us = us;
+                    way.jitter_us = jitter;
+                }
                 Fault::Loss(Loss(ppm)) => way.loss_ppm = ppm,
                 Fault::Down | Fault::Heal => {}
             }
@@ -89,6 +94,14 @@ impl Condition {
     }
 }
 
+impl Way {
+    /// Whether frames come later.
+    #[must_use]
+    pub const fn is_delayed(&self) -> bool {
+        self.delay_us > 0 || self.jitter_us > 0
+    }
+}
+
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
@@ -97,6 +110,9 @@ impl fmt::Display for Way {
         }
         if self.delay_us > 0 {
             words.push(format!("delay {}", Delay(self.delay_us)));
+        }
+        if self.jitter_us > 0 {
+            words.push(format!("jitter {}", Delay(self.jitter_us)));
         }
         if self.loss_ppm > 0 {
             words.push(format!("loss {}", Loss(self.loss_ppm)));
@@ -208,7 +224,7 @@ mod tests {
 
     #[test]
     fn faults_add_up_and_healing_takes_all_away() {
-        let slow = Condition::default().after(Fault::Delay(Delay(5_000)), Some(0));
+        let slow = Condition::default().after(Fault::Delay(Delay(5_000), Delay(0)), Some(0));
         let both = slow.after(Fault::Loss(Loss(100_000)), None);
         assert_eq!(both.ways[0].to_string(), "delay 5ms, loss 10%");
         assert_eq!(both.ways[1].to_string(), "loss 10%");

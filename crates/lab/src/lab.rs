@@ -11,11 +11,13 @@ use std::path::Path;
 use nix::unistd::geteuid;
 
 use crate::fault::Fault;
+use crate::management::{self, Program};
 use crate::place::Place;
 use crate::router;
 use crate::spaces;
 use crate::state::{self, State};
 use crate::step::StepError;
+use crate::topology::Link;
 use crate::wire;
 
 pub use cycle::{Cycle, cycle};
@@ -35,12 +37,10 @@ pub fn fault(
 ) -> Result<(), StepError> {
     let _held = state::hold(place)?;
     let mut state = State::read(place)?;
-    let links: Vec<_> = if target == "all" {
-        state.topology.links.iter().collect()
-    } else {
-        let links = state.topology.target(target);
-        links.map_err(|error| StepError::new(error.to_string()))?
-    };
+    let links = state.target(target);
+    let links = links.map_err(|error| StepError::new(error.to_string()))?;
+    let links: Vec<_> = links.into_iter().cloned().collect();
+    uncross(place, &mut state, &links, fault)?;
     let mut changes = Vec::new();
     for link in links {
         let end = match from {
@@ -51,8 +51,8 @@ pub fn fault(
                     .next(format!("--from {one} or --from {other}"))
             })?),
         };
-        let before = state.condition(link);
-        changes.push((link.clone(), before, before.after(fault, end)));
+        let before = state.condition(&link);
+        changes.push((link, before, before.after(fault, end)));
     }
     let borrowed: Vec<_> = changes
         .iter()
@@ -62,16 +62,108 @@ pub fn fault(
     for (link, _, after) in &changes {
         state.set(link, *after);
     }
+    state.write(place)?;
+    match &state.management {
+        None => Ok(()),
+        Some(management) => {
+            let plugged: Vec<_> = changes
+                .iter()
+                .filter(|(_, before, after)| before.down != after.down)
+                .map(|(link, _, after)| (link, !after.down))
+                .collect();
+            management::tell_ignition(place, management, &plugged)
+        }
+    }
+}
+
+/// Puts two cables of the management network into each other's connectors: both of one switch, or both of one unit.
+///
+/// # Errors
+/// Where there are no such cables, or they are not whole.
+pub fn swap(place: &Place, names: [&str; 2]) -> Result<(), StepError> {
+    let _held = state::hold(place)?;
+    let mut state = State::read(place)?;
+    let step = || StepError::new(format!("cannot swap {} and {}", names[0], names[1]));
+    let management = state.management.as_ref().ok_or_else(|| {
+        step()
+            .cause("the lab has no management network")
+            .next("make one: `rackweave lab management`")
+    })?;
+    let cable = |name: &str| {
+        let found = management.links.iter().find(|link| link.name == name);
+        found.ok_or_else(|| {
+            step()
+                .cause(format!(
+                    "there is no cable {name} of the management network"
+                ))
+                .next("a cable is called c05-1: the unit, and the connector")
+        })
+    };
+    let pair = [cable(names[0])?, cable(names[1])?];
+    if names[0] == names[1] || pair.iter().any(|link| !link.joins(management::UNITS)) {
+        return Err(step().cause("it takes two cables of units"));
+    }
+    for link in pair {
+        let crossed = management.crossed_with(&link.name).is_some();
+        if crossed || !state.condition(link).is_whole() {
+            let heal = format!("heal it: `rackweave lab heal {}`", link.name);
+            let cause = format!("something is done to {} already", link.name);
+            return Err(step().cause(cause).next(heal));
+        }
+    }
+    wire::cross(place, pair, true)?;
+    let pair = names.map(str::to_owned);
+    if let Some(management) = &mut state.management {
+        management.crossed.push(pair);
+    }
     state.write(place)
 }
 
-/// Ends the router of a node without asking, or, with `all`, whatever runs in it.
+/// Brings cables that are crossed back to where they belong, those of `links`; where something else is done to one,
+/// it is refused.
+fn uncross(
+    place: &Place,
+    state: &mut State,
+    links: &[Link],
+    fault: Fault,
+) -> Result<(), StepError> {
+    let Some(management) = &mut state.management else {
+        return Ok(());
+    };
+    let touches = |pair: &[String; 2]| links.iter().any(|link| pair.contains(&link.name));
+    let touched: Vec<_> = management
+        .crossed
+        .iter()
+        .filter(|pair| touches(pair))
+        .cloned()
+        .collect();
+    for [one, other] in touched {
+        if fault != Fault::Heal {
+            return Err(StepError::new(format!(
+                "{one} and {other} are in each other's connectors"
+            ))
+            .next(format!("heal them first: `rackweave lab heal {one}`")));
+        }
+        let named = |name: &String| management.links.iter().find(|link| link.name == *name);
+        if let [Some(first), Some(second)] = [named(&one), named(&other)] {
+            wire::cross(place, [first, second], false)?;
+        }
+        management.crossed.retain(|pair| pair[0] != one);
+    }
+    Ok(())
+}
+
+/// Ends the router of a node, or a program of the management network, without asking; with `all`, whatever runs in the
+/// node.
 ///
 /// # Errors
 /// Where there is no such node, or no router runs.
 pub fn kill(place: &Place, node: &str, all: bool) -> Result<(), StepError> {
     let _held = state::hold(place)?;
     let state = State::read(place)?;
+    if let Some(program) = program(&state, node) {
+        return program.kill(place);
+    }
     let node = known(&state, node)?;
     if all {
         router::kill_all(place, node)
@@ -80,14 +172,23 @@ pub fn kill(place: &Place, node: &str, all: bool) -> Result<(), StepError> {
     }
 }
 
-/// Starts the router of a node.
+/// Starts the router of a node, or a program of the management network.
 ///
 /// # Errors
 /// Where there is no such node, or one runs.
 pub fn start(place: &Place, node: &str) -> Result<(), StepError> {
     let _held = state::hold(place)?;
     let state = State::read(place)?;
-    router::start(place, known(&state, node)?).map(drop)
+    match program(&state, node) {
+        Some(program) => program.start(place).map(drop),
+        None => router::start(place, known(&state, node)?).map(drop),
+    }
+}
+
+/// The program of the management network that is called so.
+fn program(state: &State, name: &str) -> Option<Program> {
+    let program = Program::named(name);
+    program.filter(|_| state.management.is_some())
 }
 
 fn known<'a>(state: &'a State, node: &str) -> Result<&'a crate::topology::Node, StepError> {
@@ -128,7 +229,7 @@ fn remove(root: &Path) -> Result<(), StepError> {
 }
 
 /// Who makes and removes namespaces is root.
-fn root() -> Result<(), StepError> {
+pub(crate) fn root() -> Result<(), StepError> {
     if geteuid().is_root() {
         return Ok(());
     }

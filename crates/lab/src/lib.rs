@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`topology`] | nodes, links, roles, addresses |
 //! | [`fault`] | what can be wrong with a link |
+//! | [`management`] | the management network beside it: gateways, switches, units |
 //! | [`wire`] | cables, and how faults are done to them |
 //! | [`relay`] | the program that makes frames come later |
 //! | [`spaces`] | namespaces, and the processes in them |
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod fault;
 pub mod interrupt;
 pub mod lab;
+pub mod management;
 pub mod place;
 pub mod reach;
 pub mod relay;
@@ -28,6 +30,7 @@ pub mod topology;
 pub mod wire;
 
 mod clock;
+mod program;
 mod rack;
 mod router;
 mod tool;

@@ -40,6 +40,7 @@ struct Orders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Order {
     delay_us: u32,
+    jitter_us: u32,
     loss_ppm: u32,
 }
 
@@ -52,8 +53,9 @@ impl Orders {
 }
 
 fn order(way: &Way) -> Option<Order> {
-    (way.delay_us > 0 && !way.silent).then_some(Order {
+    (way.is_delayed() && !way.silent).then_some(Order {
         delay_us: way.delay_us,
+        jitter_us: way.jitter_us,
         loss_ppm: way.loss_ppm,
     })
 }

@@ -1,17 +1,14 @@
 //! The routers of a lab: one process in each node.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::net::Ipv6Addr;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use rackweave_linux::netlink::Netlink;
 use rackweave_linux::netns::Netns;
 use rackweave_types::{AzPrefix, NodePrefix, Role};
 
 use crate::place::Place;
+use crate::program::{self, Started};
 use crate::rack;
 use crate::spaces::{self, Process};
 use crate::state::State;
@@ -81,56 +78,10 @@ pub(crate) fn start(place: &Place, node: &Node) -> Result<Started, StepError> {
     }
     let space = spaces::node(place, &node.name)?;
     let config = place.config(&node.name);
-    let spawned = space
-        .run_in(|| {
-            let out = File::options().create(true).append(true).open(&log)?;
-            Command::new(std::env::current_exe()?)
-                .args(CALLED)
-                .arg("--config")
-                .arg(&config)
-                .stdin(Stdio::null())
-                .stdout(out.try_clone()?)
-                .stderr(out)
-                // Ctrl-C is for the command that started it.
-                .process_group(0)
-                .spawn()
-        })
-        .map_err(|error| step().because(&error))?;
-    let child: io::Result<Child> = spawned;
-    let child = child.map_err(|error| step().because(&error).log(&log))?;
-    Ok(Started {
-        node: node.name.clone(),
-        child,
-        log,
-    })
-}
-
-/// A router that was started. It runs on when this value goes.
-#[derive(Debug)]
-pub(crate) struct Started {
-    node: String,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Started {
-    /// That it has ended, where it has.
-    pub(crate) fn ended(&mut self) -> Option<StepError> {
-        let status = self.child.try_wait().ok()??;
-        let what = format!("the router of {} has ended ({status})", self.node);
-        Some(
-            StepError::new(what)
-                .cause(last_words(&self.log))
-                .log(&self.log),
-        )
-    }
-}
-
-/// The last line of a log.
-fn last_words(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    last.unwrap_or("it said nothing").trim().to_owned()
+    let child = program::spawn(&space, &CALLED, &config, &log)
+        .map_err(|error| step().because(&error).log(&log))?;
+    let what = format!("the router of {}", node.name);
+    Ok(Started { what, child, log })
 }
 
 /// Ends the router of a node without asking, and waits until it has ended. What else runs in the node goes on.

@@ -26,11 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where a name is taken, or this is not root.
 pub fn create(place: &Place, topology: &Topology) -> Result<Netns, StepError> {
     for node in &topology.nodes {
-        let name = place.space(&node.name);
-        Netns::create(&name).map_err(|error| cannot(place, &name, &error))?;
+        make(place, &place.space(&node.name))?;
     }
-    let name = place.cables();
-    Netns::create(&name).map_err(|error| cannot(place, &name, &error))
+    make(place, &place.cables())
+}
+
+/// Makes a namespace.
+///
+/// # Errors
+/// Where the name is taken, or this is not root.
+pub(crate) fn make(place: &Place, name: &str) -> Result<Netns, StepError> {
+    Netns::create(name).map_err(|error| cannot(place, name, &error))
 }
 
 fn cannot(place: &Place, name: &str, error: &dyn std::error::Error) -> StepError {
@@ -79,11 +85,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether it is gone, or waits for its parent alone (`proc_pid_stat(5)`: states Z and X).
+    /// Whether it is gone, or waits for its parent alone (`proc_pid_stat(5)`: states Z and X). A thread that is still
+    /// being taken apart may be the one that lets go of what the process held.
     fn has_ended(&self) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
-        let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-        state.is_none_or(|state| state.starts_with(['Z', 'X']))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid));
+        threads.into_iter().flatten().flatten().all(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+            state.is_none_or(|state| state.starts_with(['Z', 'X']))
+        })
     }
 
     /// Whether it is the program of ours that is called by these words.

@@ -8,9 +8,10 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Condition;
+use crate::management::Management;
 use crate::place::Place;
 use crate::step::StepError;
-use crate::topology::{LabName, Link, Topology};
+use crate::topology::{LabName, Link, Topology, UnknownTarget};
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -27,6 +28,9 @@ pub struct State {
     /// The links that are not whole.
     #[serde(default)]
     pub conditions: BTreeMap<String, Condition>,
+    /// Its management network, if it has one.
+    #[serde(default)]
+    pub management: Option<Management>,
 }
 
 /// The right to change a lab; others wait until it is dropped.
@@ -44,7 +48,34 @@ impl State {
             topology,
             signed,
             conditions: BTreeMap::new(),
+            management: None,
         }
+    }
+
+    /// What people mean by a name: a link, a node or a unit, which stand for all their links, or `all`.
+    ///
+    /// # Errors
+    /// [`UnknownTarget`].
+    pub fn target(&self, name: &str) -> Result<Vec<&Link>, UnknownTarget> {
+        let management = self.management.as_ref();
+        if name == "all" {
+            let more = management.into_iter().flat_map(|it| &it.links);
+            return Ok(self.topology.links.iter().chain(more).collect());
+        }
+        let more = management.map(|it| it.target(name)).unwrap_or_default();
+        if more.is_empty() {
+            self.topology.target(name)
+        } else {
+            Ok(more)
+        }
+    }
+
+    /// Whether a namespace is called so.
+    #[must_use]
+    pub fn has_node(&self, name: &str) -> bool {
+        let managed =
+            self.management.is_some() && Management::nodes().iter().any(|node| node == name);
+        managed || self.topology.node(name).is_some()
     }
 
     /// The state of the lab.

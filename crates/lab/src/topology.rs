@@ -9,8 +9,13 @@ use ipnet::Ipv6Net;
 use rackweave_types::{AzPrefix, MacAddr, RackNumber, Role};
 use serde::{Deserialize, Serialize};
 
-pub use build::{ShapeError, fabric};
+use crate::wire::Harness;
+
+pub use build::{ShapeError, fabric, nothing};
 pub use name::{LabName, LabNameError};
+
+/// Where numbers of the fabric's middle ends begin.
+const FIRST_INDEX: usize = 1000;
 
 /// Nodes and links of a lab. What later runs in it (boundary, controllers, guests) finds its place here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +111,17 @@ impl Topology {
     #[must_use]
     pub fn rack_prefix(&self, rack: RackNumber) -> Ipv6Net {
         rackweave_types::RackPrefix::new(self.az, rack).net()
+    }
+
+    /// What its cables join.
+    #[must_use]
+    pub fn harness(&self) -> Harness<'_> {
+        Harness {
+            nodes: self.nodes.iter().map(|node| node.name.as_str()).collect(),
+            links: &self.links,
+            mtu: self.mtu,
+            first_index: FIRST_INDEX,
+        }
     }
 
     /// What people mean by a name: a link, its nodes in either order, or a node, which stands for all its links.

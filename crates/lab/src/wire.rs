@@ -21,51 +21,50 @@ use crate::relay;
 use crate::spaces;
 use crate::step::StepError;
 use crate::tool::run as tool;
-use crate::topology::{End, Link, Topology};
+use crate::topology::{End, Link};
 
 /// The table of the rules.
 const TABLE: &str = "netdev cables";
-/// Numbers of the middle ends begin here, those of nodes' interfaces below: the kernel tells at once of a carrier that
-/// goes, unless the two sides of a pair have the same number in their namespaces.
-const FIRST_INDEX: usize = 1000;
+
+/// What is to be joined.
+#[derive(Clone, Debug)]
+pub struct Harness<'t> {
+    /// The nodes, by name.
+    pub nodes: Vec<&'t str>,
+    /// The cables between them.
+    pub links: &'t [Link],
+    /// The largest packet of every link.
+    pub mtu: u32,
+    /// Numbers of the middle ends begin here, those of nodes' interfaces below: the kernel tells at once of a carrier
+    /// that goes, unless the two sides of a pair have the same number in their namespaces.
+    pub first_index: usize,
+}
 
 /// Joins all nodes, whose namespaces are there.
 ///
 /// # Errors
 /// What `ip` and `nft` say.
-pub fn connect(place: &Place, topology: &Topology, cables: &Netns) -> Result<(), StepError> {
+pub fn connect(place: &Place, harness: &Harness<'_>, cables: &Netns) -> Result<(), StepError> {
     let what = "cannot make the cables";
-    tool(
-        cables,
-        &["ip", "-batch", "-"],
-        &links(place, topology),
-        what,
-    )?;
-    let ends = topology.links.iter().flat_map(|link| &link.ends);
-    for end in ends {
+    let ends = || harness.links.iter().flat_map(|link| &link.ends);
+    tool(cables, &["ip", "-batch", "-"], &links(place, harness), what)?;
+    for end in ends() {
         // Nothing of the kernel's own is to be on a cable.
         quiet(cables, &end.middle)?;
     }
-    let up: String =
-        topology
-            .links
-            .iter()
-            .flat_map(|link| &link.ends)
-            .fold(String::new(), |mut text, end| {
-                let _never = writeln!(text, "link set dev {} up", end.middle);
-                text
-            });
-    tool(cables, &["nft", "-f", "-"], &rules(topology), what)?;
+    let up = ends().fold(String::new(), |mut text, end| {
+        let _never = writeln!(text, "link set dev {} up", end.middle);
+        text
+    });
+    tool(cables, &["nft", "-f", "-"], &rules(harness.links), what)?;
     tool(cables, &["ip", "-batch", "-"], &up, what)?;
-    for node in &topology.nodes {
-        let space = spaces::node(place, &node.name)?;
+    for node in &harness.nodes {
+        let space = spaces::node(place, node)?;
         let mut lines = String::from("link set dev lo up\n");
-        for link in topology.links_of(&node.name) {
-            for end in link.ends.iter().filter(|end| end.node == node.name) {
-                let _never = writeln!(lines, "link set dev {} up", end.interface);
-            }
+        for end in ends().filter(|end| end.node == *node) {
+            let _never = writeln!(lines, "link set dev {} up", end.interface);
         }
-        let what = format!("cannot switch on the links of {}", node.name);
+        let what = format!("cannot switch on the links of {node}");
         tool(&space, &["ip", "-batch", "-"], &lines, &what)?;
     }
     Ok(())
@@ -119,18 +118,18 @@ pub fn change(place: &Place, changes: &[(&Link, Condition, Condition)]) -> Resul
 }
 
 /// Lines for `ip`: every cable's two pairs, and the nodes' ends in their namespaces.
-fn links(place: &Place, topology: &Topology) -> String {
+fn links(place: &Place, harness: &Harness<'_>) -> String {
     let mut text = String::new();
-    let ends = topology.links.iter().flat_map(|link| &link.ends);
-    for (index, end) in (FIRST_INDEX..).zip(ends) {
+    let ends = harness.links.iter().flat_map(|link| &link.ends);
+    for (index, end) in (harness.first_index..).zip(ends) {
         let _never = writeln!(
             text,
             "link add name {} index {index} mtu {} type veth peer name {} address {} mtu {} netns {}",
             end.middle,
-            topology.mtu,
+            harness.mtu,
             end.interface,
             end.mac,
-            topology.mtu,
+            harness.mtu,
             place.space(&end.node),
         );
     }
@@ -148,9 +147,9 @@ fn quiet(cables: &Netns, middle: &str) -> Result<(), StepError> {
 }
 
 /// The table that joins the ends of every cable.
-fn rules(topology: &Topology) -> String {
+fn rules(links: &[Link]) -> String {
     let mut text = format!("table {TABLE} {{\n");
-    for end in topology.links.iter().flat_map(|link| &link.ends) {
+    for end in links.iter().flat_map(|link| &link.ends) {
         let End { middle, .. } = end;
         let _never = writeln!(
             text,
@@ -158,7 +157,7 @@ fn rules(topology: &Topology) -> String {
         );
     }
     text.push_str("}\n");
-    for link in &topology.links {
+    for link in links {
         for from in [0, 1] {
             text.push_str(&rule(link, from, Way::default()));
         }
@@ -166,10 +165,31 @@ fn rules(topology: &Topology) -> String {
     text
 }
 
+/// Puts two cables into each other's connectors at their second ends, or back where they belong. Both are whole.
+///
+/// # Errors
+/// What `nft` says.
+pub fn cross(place: &Place, pair: [&Link; 2], crossed: bool) -> Result<(), StepError> {
+    let mut script = String::new();
+    for (own, other) in [(0, 1), (1, 0)] {
+        let [own, other] = [own, other].map(|index| pair[index]);
+        let far = if crossed { other } else { own };
+        let joined = [&own.ends[0].middle, &far.ends[1].middle];
+        for [from, to] in [joined, [joined[1], joined[0]]] {
+            let _never = writeln!(
+                script,
+                "flush chain {TABLE} {from}\nadd rule {TABLE} {from} fwd to \"{to}\""
+            );
+        }
+    }
+    let cables = spaces::cables(place)?;
+    tool(&cables, &["nft", "-f", "-"], &script, "cannot cross cables").map(drop)
+}
+
 /// What becomes of frames that come in at the end `from`.
 fn rule(link: &Link, from: usize, way: Way) -> String {
     let (own, other) = (&link.ends[from].middle, &link.ends[1 - from].middle);
-    if way.silent || way.delay_us > 0 {
+    if way.silent || way.is_delayed() {
         return format!("add rule {TABLE} {own} counter drop\n");
     }
     let mut text = String::new();

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use rackweave_lab::cli::LabArgs;
+use rackweave_mgs::cli::{self as gateway, MgmtArgs, MgsArgs, SpArgs};
 use rackweave_router::cli::{self as router, RouterArgs};
 use rackweave_router::keys::{self, KeysArgs};
 use rackweave_router::rack::{self, RackArgs};
 use rackweave_sled::cli::{self, SledArgs};
+use rackweave_sp_sim::{sp as sp_sim, switch as switch_sim};
 
 /// The network of a rack: everything between a guest's virtual NIC and the customer's router.
 #[derive(Debug, Parser)]
@@ -34,6 +36,16 @@ enum Command {
     Keys(KeysArgs),
     /// Rack setup: which node of the rack has which prefix.
     Rack(RackArgs),
+    /// The management gateway: runs it.
+    Mgs(MgsArgs),
+    /// Service processors: lists, shows and commands them through a management gateway.
+    Sp(SpArgs),
+    /// The management network: its VLANs, its cables, and the proof that it isolates.
+    Mgmt(MgmtArgs),
+    /// Service processors of a rack, simulated over real frames.
+    SpSim(sp_sim::cli::Args),
+    /// Switch chips of a management network, simulated over real frames.
+    SwitchSim(switch_sim::cli::Args),
     /// Racks on this machine, in network namespaces, and faults in them.
     Lab(LabArgs),
     /// Writes a completion script for a shell to standard output.
@@ -51,6 +63,11 @@ fn main() -> ExitCode {
         Command::Router(args) => router::main(args),
         Command::Keys(args) => keys::main(&args),
         Command::Rack(args) => rack::main(&args),
+        Command::Mgs(args) => gateway::mgs(args),
+        Command::Sp(args) => gateway::sp(args),
+        Command::Mgmt(args) => gateway::mgmt(args),
+        Command::SpSim(args) => sp_sim::cli::main(args),
+        Command::SwitchSim(args) => switch_sim::cli::main(args),
         Command::Lab(args) => rackweave_lab::cli::main(args),
         Command::Completion { shell } => {
             let mut command = Rackweave::command();

@@ -38,16 +38,21 @@ impl Fabric {
     /// # Errors
     /// What the program says.
     pub fn start(program: &str, racks: u8, sleds: u8, more: &[&str]) -> Result<Self> {
-        REAP.call_once(|| reap(program));
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let fabric = Self {
-            program: program.into(),
-            name: format!("{PREFIX}{}-{number}", std::process::id()),
-        };
+        let fabric = Self::unmade(program);
         let (racks, sleds) = (racks.to_string(), sleds.to_string());
         let words = ["fabric", "--json", "--racks", &racks, "--sleds", &sleds];
         fabric.lab(&[&words, more].concat())?;
         Ok(fabric)
+    }
+
+    /// A lab of which there is only the name.
+    pub(crate) fn unmade(program: &str) -> Self {
+        REAP.call_once(|| reap(program));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            program: program.into(),
+            name: format!("{PREFIX}{}-{number}", std::process::id()),
+        }
     }
 
     /// Its name.

@@ -2,8 +2,8 @@
 //!
 //! A [`Site`] is two sleds' network namespaces joined by two paths, with a boundary and the world outside behind it. A
 //! [`World`] is what runs there: two VPCs with instances, as host states. A [`Lab`] is both, with a sled program on each
-//! side and a guest in a namespace behind every TAP. [`Machine`]s are guests in QEMU. A [`Fabric`] is a lab of racks.
-//! [`Etcd`] is a cluster of processes, without namespaces.
+//! side and a guest in a namespace behind every TAP. [`Machine`]s are guests in QEMU. A [`Fabric`] is a lab of racks,
+//! a [`Management`] one of a rack's management network. [`Etcd`] is a cluster of processes, without namespaces.
 //!
 //! Everything runs in namespaces of its own and ends with its owner, also where a test panics; what a killed test left
 //! behind, the next one removes.
@@ -14,9 +14,11 @@ mod clock;
 mod conversation;
 mod etcd;
 mod fabric;
+pub mod figures;
 mod guest;
 mod lab;
 mod machine;
+mod management;
 mod namespace;
 mod packages;
 mod process;
@@ -25,6 +27,7 @@ mod server;
 mod site;
 mod sled;
 mod sys;
+mod terminal;
 mod transfer;
 mod world;
 
@@ -37,12 +40,14 @@ pub use fabric::{Fabric, Flows, Losses, Node, Probe};
 pub use guest::{Guest, Lease};
 pub use lab::{Lab, PAIRS, Pair};
 pub use machine::{CloudGuest, Device, Machine};
+pub use management::{Management, Usage};
 pub use namespace::Namespace;
 pub use process::{Daemon, Output};
 pub use root::may_run;
 pub use server::Server;
 pub use site::{SLEDS, Site, Underlay};
 pub use sled::Sled;
+pub use terminal::Terminal;
 pub use transfer::Transfer;
 pub use world::{Member, World};
 

@@ -10,7 +10,7 @@ use super::{QUICK_KILLED, QUICK_TOLD_SECONDS};
 use crate::child::{self, Ending, Interrupt};
 use crate::workspace;
 
-const AREAS: [Area; 4] = [
+const AREAS: [Area; 5] = [
     Area {
         name: "engine",
         about: "The packet engine, with the VPC network on top of it",
@@ -41,6 +41,15 @@ const AREAS: [Area; 4] = [
         about: "The plan of a large AZ, and how its changes come to nodes",
         program: Program::Binary("control-figures"),
         built: &[("rackweave-bench", "control-figures")],
+    },
+    Area {
+        name: "management",
+        about: "The management network of a whole rack in network namespaces, and every case of it in the model of its chips; needs root",
+        program: Program::Binary("management-figures"),
+        built: &[
+            ("rackweave-rig", "management-figures"),
+            ("rackweave", "rackweave"),
+        ],
     },
 ];
 

@@ -47,13 +47,13 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ),
     ("mgs", &["types", "wire", "mgmt", "linux", "api", "daemon"]),
     ("sp-sim", &["types", "mgmt", "linux", "api", "daemon"]),
-    ("lab", &["types", "linux", "api", "daemon"]),
+    ("lab", &["types", "mgmt", "linux", "api", "daemon"]),
     ("sim", &["types", "trust", "routing"]),
     (
         "rackweave",
         &["sled", "router", "controller", "mgs", "sp-sim", "lab"],
     ),
-    ("rig", &["types"]),
+    ("rig", &["types", "mgmt"]),
     ("xtask", &[]),
 ];
 

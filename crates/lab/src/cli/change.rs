@@ -35,6 +35,9 @@ pub(super) struct DelayArgs {
     at: At,
     /// How much later, in each direction: 5ms, 250us; 0ms for no more
     delay: Delay,
+    /// How much later each frame at most besides, drawn for each, so that frames overtake others
+    #[arg(long, value_name = "DELAY", default_value = "0ms")]
+    jitter: Delay,
 }
 
 /// Arguments of `lab lossy`.
@@ -44,6 +47,16 @@ pub(super) struct LossyArgs {
     at: At,
     /// How many, in each direction: 10%, 0.5%; 0% for none
     loss: Loss,
+}
+
+/// Arguments of `lab swap`.
+#[derive(Debug, Args)]
+pub(super) struct SwapArgs {
+    #[command(flatten)]
+    lab: Named,
+    /// The two cables: of one switch (c05-1 c06-1), or of one unit (c05-1 c05-2)
+    #[arg(value_name = "CABLE", num_args = 2, required = true)]
+    cables: Vec<String>,
 }
 
 /// Links of a lab.
@@ -104,11 +117,18 @@ pub(super) fn heal(args: &HealArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn delay(args: &DelayArgs) -> Result<(), Failure> {
-    apply(&args.at, Fault::Delay(args.delay))
+    apply(&args.at, Fault::Delay(args.delay, args.jitter))
 }
 
 pub(super) fn lossy(args: &LossyArgs) -> Result<(), Failure> {
     apply(&args.at, Fault::Loss(args.loss))
+}
+
+pub(super) fn swap(args: &SwapArgs) -> Result<(), Failure> {
+    let [one, other] = args.cables.as_slice() else {
+        return Err(Failure::new("two cables are swapped"));
+    };
+    lab::swap(&args.lab.place(), [one, other]).map_err(failure)
 }
 
 fn apply(at: &At, fault: Fault) -> Result<(), Failure> {

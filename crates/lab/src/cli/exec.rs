@@ -46,7 +46,7 @@ fn run(args: &ExecArgs) -> Result<ExitStatus, Failure> {
     let place = args.lab.place();
     let state = State::read(&place).map_err(failure)?;
     let what = || Failure::new(format!("cannot run {} in {}", args.words[0], args.node));
-    if state.topology.node(&args.node).is_none() {
+    if !state.has_node(&args.node) {
         return Err(what().cause("the lab has no such node").next(format!(
             "`rackweave lab status --name {}` lists them",
             place.lab()

@@ -1,19 +1,16 @@
 //! `lab fabric`: from nothing to a fabric in which all reach all.
 
-use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 use rackweave_daemon::output::Failure;
 use rackweave_types::AzPrefix;
 
-use super::{Named, failure, show};
+use super::progress::Progress;
+use super::{AZ, Ended, Named, failure, show};
 use crate::interrupt::Interrupt;
 use crate::lab::{self, Plan, Stage};
 use crate::topology;
-
-/// Where a shell says that a command was interrupted.
-const INTERRUPTED: u8 = 130;
 
 /// Arguments of `lab fabric`.
 #[derive(Debug, Args)]
@@ -27,7 +24,7 @@ pub(super) struct FabricArgs {
     #[arg(long, default_value_t = 3)]
     sleds: u8,
     /// The AZ that all racks are of
-    #[arg(long, value_name = "PREFIX", default_value = "fd00:1122:3344::/48")]
+    #[arg(long, value_name = "PREFIX", default_value = AZ)]
     az: AzPrefix,
     /// Makes no keys, and has routers accept unsigned messages
     #[arg(long)]
@@ -47,23 +44,7 @@ pub(super) struct FabricArgs {
 }
 
 pub(super) fn fabric(args: &FabricArgs) -> ExitCode {
-    match build(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Ended::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(Ended::Failed(failure)) => failure.tell(),
-    }
-}
-
-/// Why there is no lab after all.
-enum Ended {
-    Interrupted,
-    Failed(Failure),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
+    Ended::code(build(args))
 }
 
 fn build(args: &FabricArgs) -> Result<(), Ended> {
@@ -95,37 +76,4 @@ fn build(args: &FabricArgs) -> Result<(), Ended> {
         lab::down(&place).map_err(failure)?;
     }
     Ok(())
-}
-
-/// Says on standard error how far things are: a line for each step, and on a terminal the step that goes on.
-#[derive(Debug, Default)]
-struct Progress {
-    unfinished: bool,
-}
-
-impl Progress {
-    fn say(&mut self, line: lab::Line<'_>) {
-        let mut out = io::stderr();
-        let over = if self.unfinished { "\r\x1b[K" } else { "" };
-        // Who has closed standard error does not want to know.
-        let _told = match line {
-            lab::Line::Done(text) => {
-                self.unfinished = false;
-                writeln!(out, "{over}{text}")
-            }
-            lab::Line::Going(text) if out.is_terminal() => {
-                self.unfinished = true;
-                write!(out, "{over}{text}")
-            }
-            lab::Line::Going(_) => Ok(()),
-        };
-        let _told = out.flush();
-    }
-
-    fn end(&mut self) {
-        if self.unfinished {
-            let _told = writeln!(io::stderr());
-            self.unfinished = false;
-        }
-    }
 }

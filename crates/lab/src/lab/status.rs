@@ -7,12 +7,13 @@ use rackweave_types::{BootstrapPrefix, MacAddr, RackNumber, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Condition;
+use crate::management::{self, ManagementStatus};
 use crate::place::Place;
 use crate::router;
 use crate::spaces;
 use crate::state::State;
 use crate::step::StepError;
-use crate::topology::LabName;
+use crate::topology::{End, LabName, Link};
 
 /// A lab as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +28,11 @@ pub struct Status {
     pub cables: String,
     /// Its nodes.
     pub nodes: Vec<NodeStatus>,
-    /// Its links.
+    /// Its links, those of the management network last.
     pub links: Vec<LinkStatus>,
+    /// Its management network, if it has one.
+    #[serde(default)]
+    pub management: Option<ManagementStatus>,
 }
 
 /// A node as it is.
@@ -96,21 +100,9 @@ pub fn status(place: &Place) -> Result<Status, StepError> {
         run_dir: place.run_dir(&node.name).display().to_string(),
         log: place.log(&node.name).display().to_string(),
     });
-    let links = topology.links.iter().map(|link| {
-        let fault = state.condition(link);
-        let of = |what: fn(&crate::topology::End) -> &String| {
-            [what(&link.ends[0]).clone(), what(&link.ends[1]).clone()]
-        };
-        LinkStatus {
-            name: link.name.clone(),
-            nodes: of(|end| &end.node),
-            interfaces: of(|end| &end.interface),
-            middles: of(|end| &end.middle),
-            is_whole: fault.is_whole(),
-            condition: fault.describe(link),
-            fault,
-        }
-    });
+    let management = state.management.as_ref();
+    let links = state.target("all").unwrap_or_default();
+    let links = links.into_iter().map(|link| link_status(&state, link));
     Ok(Status {
         lab: topology.lab.clone(),
         az: topology.az.net(),
@@ -118,5 +110,27 @@ pub fn status(place: &Place) -> Result<Status, StepError> {
         cables: place.cables(),
         nodes: nodes.collect(),
         links: links.collect(),
+        management: management.map(|management| management::status(place, management)),
     })
+}
+
+fn link_status(state: &State, link: &Link) -> LinkStatus {
+    let fault = state.condition(link);
+    let crossed = state
+        .management
+        .as_ref()
+        .and_then(|management| management.crossed_with(&link.name));
+    let of = |what: fn(&End) -> &String| [what(&link.ends[0]).clone(), what(&link.ends[1]).clone()];
+    LinkStatus {
+        name: link.name.clone(),
+        nodes: of(|end| &end.node),
+        interfaces: of(|end| &end.interface),
+        middles: of(|end| &end.middle),
+        is_whole: fault.is_whole() && crossed.is_none(),
+        condition: match crossed {
+            None => fault.describe(link),
+            Some(other) => format!("in the connector of {other}"),
+        },
+        fault,
+    }
 }

@@ -10,9 +10,10 @@ use super::root;
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::place::Place;
+use crate::program::Started;
 use crate::rack;
 use crate::reach::{AGAIN, Reach};
-use crate::router::{self, Started};
+use crate::router;
 use crate::spaces;
 use crate::state::{self, State};
 use crate::step::StepError;
@@ -111,7 +112,7 @@ impl Steps<'_> {
         let (place, topology) = (self.place, &state.topology);
         let cables = spaces::create(place, topology)?;
         self.done("namespaces", &format!("{} nodes", topology.nodes.len()));
-        wire::connect(place, topology, &cables)?;
+        wire::connect(place, &topology.harness(), &cables)?;
         self.done("cables", &format!("{} links", topology.links.len()));
         if until == Stage::Cables || self.interrupt.came() {
             return Ok(());

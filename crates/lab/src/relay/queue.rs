@@ -8,7 +8,7 @@ use rackweave_types::Instant;
 /// The most octets that wait in one direction: half a second of 10 Gbit/s would not fit, and shows as loss.
 const ROOM: usize = 256 << 20;
 
-/// The frames of one direction, in the order in which they came.
+/// The frames of one direction, in the order in which they go.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     frames: VecDeque<(Instant, Vec<u8>)>,
@@ -18,15 +18,21 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Has a frame that came `now` wait for so long, or, where that is later, until those before it have gone.
-    pub(super) fn push(&mut self, now: Instant, delay: Duration, frame: Vec<u8>) {
+    /// Has a frame that came `now` wait for so long; where it is to stay in order and that is later, until those before
+    /// it have gone.
+    pub(super) fn push(&mut self, now: Instant, delay: Duration, in_order: bool, frame: Vec<u8>) {
         if self.octets + frame.len() > ROOM {
             self.overflowed += 1;
             return;
         }
         let last = self.frames.back().map_or(now, |(due, _)| *due);
+        let mut due = now.after(delay);
+        if in_order {
+            due = due.max(last);
+        }
+        let place = self.frames.partition_point(|(other, _)| *other <= due);
         self.octets += frame.len();
-        self.frames.push_back((now.after(delay).max(last), frame));
+        self.frames.insert(place, (due, frame));
     }
 
     /// The next frame whose time has come.
@@ -49,11 +55,20 @@ pub(super) struct Chance(pub(super) u64);
 impl Chance {
     /// Whether this time it happens, as it does `ppm` times of a million.
     pub(super) fn happens(&mut self, ppm: u32) -> bool {
+        self.draw() % 1_000_000 < u64::from(ppm)
+    }
+
+    /// A number that is not above this one.
+    pub(super) fn up_to(&mut self, most: u32) -> u64 {
+        self.draw() % (u64::from(most) + 1)
+    }
+
+    fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % 1_000_000 < u64::from(ppm)
+        mixed ^ (mixed >> 31)
     }
 }
 
@@ -72,8 +87,8 @@ mod tests {
     #[test]
     fn frames_come_at_their_time_and_in_order() {
         let mut queue = Queue::default();
-        queue.push(at(0), us(100), vec![1]);
-        queue.push(at(50), us(10), vec![2]);
+        queue.push(at(0), us(100), true, vec![1]);
+        queue.push(at(50), us(10), true, vec![2]);
         assert_eq!(queue.due(), Some(at(100)));
         assert_eq!(queue.pop(at(99)), None);
         assert_eq!(queue.pop(at(100)), Some(vec![1]));
@@ -82,14 +97,27 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_need_not_stay_in_order_overtake_others() {
+        let mut queue = Queue::default();
+        queue.push(at(0), us(100), false, vec![1]);
+        queue.push(at(50), us(10), false, vec![2]);
+        assert_eq!(queue.pop(at(60)), Some(vec![2]));
+        assert_eq!(queue.pop(at(60)), None);
+        assert_eq!(queue.pop(at(100)), Some(vec![1]));
+        let mut chance = Chance(7);
+        assert!((0..1_000).all(|_| chance.up_to(5) <= 5));
+        assert_eq!(chance.up_to(0), 0);
+    }
+
+    #[test]
     fn what_does_not_fit_is_counted() {
         let mut queue = Queue::default();
         for _ in 0..5 {
-            queue.push(at(0), us(1), vec![0; ROOM / 4]);
+            queue.push(at(0), us(1), true, vec![0; ROOM / 4]);
         }
         assert_eq!(queue.overflowed, 1);
         assert!(queue.pop(at(1)).is_some());
-        queue.push(at(2), us(1), vec![0; ROOM / 4]);
+        queue.push(at(2), us(1), true, vec![0; ROOM / 4]);
         assert_eq!(queue.overflowed, 1);
     }
 

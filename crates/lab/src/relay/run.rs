@@ -124,8 +124,10 @@ impl Relay {
                 };
                 let Some(order) = order else { continue };
                 if !self.chance.happens(order.loss_ppm) {
-                    let delay = Duration::from_micros(order.delay_us.into());
-                    self.queues[from].push(now(), delay, self.buffer[..length].to_vec());
+                    let jitter = self.chance.up_to(order.jitter_us);
+                    let delay = Duration::from_micros(u64::from(order.delay_us) + jitter);
+                    let frame = self.buffer[..length].to_vec();
+                    self.queues[from].push(now(), delay, order.jitter_us == 0, frame);
                 }
             }
         }

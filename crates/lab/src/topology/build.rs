@@ -74,6 +74,18 @@ pub fn fabric(lab: LabName, az: AzPrefix, racks: u8, sleds: u8) -> Result<Topolo
     })
 }
 
+/// A lab without racks of a fabric: of what else there may be.
+#[must_use]
+pub const fn nothing(lab: LabName, az: AzPrefix) -> Topology {
+    Topology {
+        lab,
+        az,
+        mtu: MTU,
+        nodes: Vec::new(),
+        links: Vec::new(),
+    }
+}
+
 /// What was built so far.
 #[derive(Debug, Default)]
 struct Builder {

@@ -3,16 +3,12 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value as Json, json};
+use rackweave_rig::figures;
+use serde_json::Value as Json;
+
+pub(crate) use rackweave_rig::figures::{Value, median, median_of};
 
 use crate::{Bench, losses, shares, start};
-
-/// What was measured: a number, and how it came about.
-#[derive(Clone, Debug)]
-pub(crate) struct Value {
-    pub(crate) number: f64,
-    pub(crate) note: String,
-}
 
 /// A figure.
 #[derive(Clone, Copy, Debug)]
@@ -127,20 +123,11 @@ impl Figure {
     }
 
     pub(crate) fn known(&self) -> Json {
-        json!({ "figure": self.name, "unit": self.unit, "about": self.about })
+        figures::known(self.name, self.unit, self.about)
     }
 
     pub(crate) fn row(&self, value: &Result<Value>, quick: bool) -> Json {
-        let mut row = json!({ "figure": self.name, "unit": self.unit, "value": null });
-        match value {
-            Ok(value) => {
-                row["value"] = json!(value.number);
-                let quick = if quick { "quick: " } else { "" };
-                row["scale"] = json!(format!("{quick}{}", value.note));
-            }
-            Err(error) => row["why"] = json!(format!("{error:#}")),
-        }
-        row
+        figures::row(self.name, self.unit, value, quick)
     }
 }
 
@@ -165,49 +152,4 @@ fn simulate(place: &str) -> Result<Value> {
         number: number.with_context(|| format!("the simulator said nothing at {place}"))?,
         note: "one run from a seed".to_owned(),
     })
-}
-
-/// The middle of some numbers.
-pub(crate) fn median(numbers: &mut [f64]) -> Result<f64> {
-    ensure!(!numbers.is_empty(), "no run was made");
-    numbers.sort_by(f64::total_cmp);
-    let middle = numbers.len() / 2;
-    let odd = numbers.len() % 2 == 1;
-    Ok(if odd {
-        numbers[middle]
-    } else {
-        f64::midpoint(numbers[middle - 1], numbers[middle])
-    })
-}
-
-/// A median, with how many runs made it and their extremes.
-pub(crate) fn median_of(what: &str, mut numbers: Vec<f64>) -> Result<Value> {
-    let number = median(&mut numbers)?;
-    let (least, most) = (numbers[0], numbers[numbers.len() - 1]);
-    let note = format!("{what}{} runs, {least:.2} to {most:.2}", numbers.len());
-    Ok(Value { number, note })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_is_of_sorted_numbers() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]).unwrap().to_string(), "2");
-        assert_eq!(median(&mut [4.0, 1.0]).unwrap().to_string(), "2.5");
-        assert!(median(&mut []).is_err());
-    }
-
-    #[test]
-    fn rows_say_what_xtask_reads() {
-        let row = FIGURES[0].row(&median_of("", vec![5.0]), true);
-        assert_eq!(row["value"], 5.0);
-        assert_eq!(row["scale"], "quick: 1 runs, 5.00 to 5.00");
-        let row = FIGURES[0].row(&Err(anyhow::anyhow!("no time left")), false);
-        assert_eq!(
-            (&row["value"], &row["why"]),
-            (&Json::Null, &json!("no time left"))
-        );
-    }
 }
