@@ -161,6 +161,13 @@ fn sound(text: &str) -> Result<Rack, RackError> {
     Rack::check(&toml::from_str(text)?).map_err(RackError::Faults)
 }
 
+/// Whether a cable is of a management network: there frames have VLAN tags.
+#[must_use]
+pub(crate) fn carries(link: &Link) -> bool {
+    let switches = Position::ALL.map(switch);
+    switches.contains(&link.ends[0].node)
+}
+
 /// The name of a gateway's namespace.
 #[must_use]
 pub fn gateway(position: Position) -> String {
@@ -318,6 +325,7 @@ mod tests {
         assert_eq!(management.target("sw-a").len(), 37);
         assert_eq!(management.target("mgs-b").len(), 1);
         assert!(management.target("c32").is_empty());
+        assert!(management.links.iter().all(carries));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::fault::{Condition, Way};
+use crate::management;
 use crate::place::Place;
 use crate::step::StepError;
 use crate::topology::Link;
@@ -130,6 +131,7 @@ fn spawn(socket: &Path, log: &Path, link: &Link) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["lab", "relay", "--socket"])
         .arg(socket)
+        .args(management::carries(link).then_some("--tagged"))
         .args(link.ends.iter().map(|end| &end.middle))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -224,11 +224,14 @@ fn isolation_is_proven_and_its_absence_too() -> Result<()> {
     in_lab("isolation_is_proven_and_its_absence_too", |lab| {
         proven(lab)?;
         must(lab, "sw-a", &["switch-sim", "subvert", "sw-a"])?;
-        let test = lab.run("mgs-a", &["mgmt", "selftest", "--json"])?;
-        ensure!(!test.success, "a switch that joins all is not found out");
-        let test: Value = serde_json::from_str(&test.stdout)?;
-        let leaks = test["leaks"].as_array().map_or(0, Vec::len);
-        ensure!(leaks > 0, "{test}");
+        // Among so many answers that are no use, some service processors may not come to say what they witnessed.
+        wait_until(LONG, "a switch that joins all is found out", || {
+            let said = lab.run("mgs-a", &["mgmt", "selftest", "--json"])?;
+            let test: Value = serde_json::from_str(&said.stdout)?;
+            let leaks = test["leaks"].as_array().map_or(0, Vec::len);
+            ensure!(leaks == 0 || !said.success, "{leaks} leaks are no matter");
+            Ok(leaks > 0)
+        })?;
         must(lab, "sw-a", &["switch-sim", "restore", "sw-a"])?;
         proven(lab)
     })

@@ -1,7 +1,7 @@
 //! The relay's process.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::prctl::set_timerslack;
 use nix::sys::time::TimeSpec;
 use rackweave_linux::clock::now;
-use rackweave_linux::frames::{FRAME_MAX, Frames};
+use rackweave_linux::frames::{FRAME_MAX, Frames, FramesError};
 use rackweave_linux::random;
+use rackweave_linux::tagged::TaggedFrames;
 
 use super::queue::{Chance, Queue};
 use super::{Orders, PATIENCE};
@@ -27,6 +28,9 @@ pub struct RelayArgs {
     /// The unix socket on which it is told what to do
     #[arg(long)]
     socket: PathBuf,
+    /// Frames may have VLAN tags, and are never longer than what the cable carries
+    #[arg(long)]
+    tagged: bool,
     /// The two ends of the cable
     #[arg(num_args = 2, required = true)]
     ends: Vec<String>,
@@ -40,7 +44,8 @@ pub fn run(args: &RelayArgs) -> anyhow::Result<()> {
     // One nanosecond: the delay is what this program is for.
     set_timerslack(1)?;
     let seed = u64::from_ne_bytes(random::bytes()?);
-    let ways = [Frames::open(&args.ends[0])?, Frames::open(&args.ends[1])?];
+    let open = |name: &String| End::open(name, args.tagged);
+    let ways = [open(&args.ends[0])?, open(&args.ends[1])?];
     let next = args.socket.with_extension("new");
     let listener = UnixListener::bind(&next)?;
     listener.set_nonblocking(true)?;
@@ -78,9 +83,54 @@ fn hear(stream: UnixStream) -> io::Result<Orders> {
     Ok(orders)
 }
 
+/// An end of the cable.
+#[derive(Debug)]
+enum End {
+    /// Of a kernel's own traffic: large sends are one frame.
+    Whole(Frames),
+    /// Of frames that may have tags.
+    Tagged(TaggedFrames),
+}
+
+impl End {
+    fn open(name: &str, tagged: bool) -> Result<Self, FramesError> {
+        if tagged {
+            TaggedFrames::open(name).map(Self::Tagged)
+        } else {
+            Frames::open(name).map(Self::Whole)
+        }
+    }
+
+    fn receive<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
+        match self {
+            Self::Whole(frames) => {
+                let length = frames.receive(buffer)?;
+                Ok(length.and_then(|length| buffer.get(..length)))
+            }
+            Self::Tagged(frames) => frames.receive(buffer),
+        }
+    }
+
+    fn send(&self, frame: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Whole(frames) => frames.send(frame),
+            Self::Tagged(frames) => frames.send(frame),
+        }
+    }
+}
+
+impl AsFd for End {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Whole(frames) => frames.as_fd(),
+            Self::Tagged(frames) => frames.as_fd(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Relay {
-    ends: [Frames; 2],
+    ends: [End; 2],
     /// `None` until it was told something.
     orders: Option<Orders>,
     /// Frames that came in at the end of the same place.
@@ -119,15 +169,14 @@ impl Relay {
             let order = self.orders.and_then(|orders| orders.ways[from]);
             for _ in 0..TURN {
                 // A link that is off has no frames; it may be on again later.
-                let Ok(Some(length)) = end.receive(&mut self.buffer) else {
+                let Ok(Some(frame)) = end.receive(&mut self.buffer) else {
                     break;
                 };
                 let Some(order) = order else { continue };
                 if !self.chance.happens(order.loss_ppm) {
                     let jitter = self.chance.up_to(order.jitter_us);
                     let delay = Duration::from_micros(u64::from(order.delay_us) + jitter);
-                    let frame = self.buffer[..length].to_vec();
-                    self.queues[from].push(now(), delay, order.jitter_us == 0, frame);
+                    self.queues[from].push(now(), delay, order.jitter_us == 0, frame.to_vec());
                 }
             }
         }
