@@ -13,6 +13,7 @@
 pub mod allocate;
 mod change;
 mod decide;
+pub mod declare;
 mod draw;
 mod intent;
 mod key;

@@ -1,8 +1,11 @@
 //! Peerings of VPCs.
 
+use ipnet::IpNet;
+
 use super::Checked;
 use super::case::{Case, ensure, named};
 use super::prefix::{apart_from_pools, blocks_of, meet};
+use crate::intent::Intent;
 use crate::key::{Id, Kind};
 use crate::model::{Entry, Meta, Object, PeeringGiven, PeeringSpec};
 use crate::refusal::{Problem, Refusal};
@@ -34,6 +37,8 @@ pub(super) fn create(case: &mut Case<'_>, meta: Meta, spec: &PeeringSpec) -> Che
     let mut wished = case.intent.suitors(vpc.meta.id);
     if wished.any(|from| from == peer) {
         apart(case, vpc.meta.id, own.meta.id, peer, project)?;
+        apart_from_peers(case.intent, vpc.meta.id, peer, "vpc")?;
+        apart_from_peers(case.intent, peer, vpc.meta.id, "vpc")?;
     }
     case.put(Entry {
         meta,
@@ -54,6 +59,35 @@ fn apart(case: &Case<'_>, vpc: Id, own: Id, peer: Id, project: Id) -> Checked {
     }
     for net in &theirs {
         apart_from_pools(case.intent, own, *net, "vpc")?;
+    }
+    Ok(())
+}
+
+/// Two peers of one VPC do not overlap: a route could not tell them apart.
+fn apart_from_peers(intent: &Intent, vpc: Id, new: Id, field: &str) -> Checked {
+    for net in blocks_of(intent, new) {
+        apart_from_peers_of(intent, vpc, new, net, field)?;
+    }
+    Ok(())
+}
+
+/// A block of a VPC against the other peers of one of its peers.
+pub(super) fn apart_from_peers_of(
+    intent: &Intent,
+    vpc: Id,
+    own: Id,
+    net: IpNet,
+    field: &str,
+) -> Checked {
+    for other in intent.peers(vpc).filter(|other| *other != own) {
+        let mut blocks = blocks_of(intent, other).into_iter();
+        if let Some(with) = blocks.find(|block| meet(*block, net)) {
+            let name = intent
+                .vpc(other)
+                .map_or("", |other| other.meta.name.as_str());
+            let of = format!("vpc {name}, another peer");
+            return Err(Refusal::of(field, Problem::Overlap { with, of }));
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use rackweave_types::state::{
 
 use super::Checked;
 use super::case::{Case, ensure, unused};
+use super::peering::apart_from_peers_of;
 use super::prefix::{self, apart_from_pools, blocks_of, meet};
 use crate::allocate::drawn;
 use crate::key::{Id, Kind};
@@ -79,6 +80,7 @@ fn check(case: &Case<'_>, project: Id, id: Id, spec: &VpcSpec, ipv6: Option<Ipv6
                 let of = format!("its peer {}", other.meta.name);
                 return Err(Refusal::of(field, Problem::Overlap { with, of }));
             }
+            apart_from_peers_of(case.intent, peer, id, net, &field)?;
             if let Some(project) = other.meta.parent {
                 apart_from_pools(case.intent, project, net, &field)?;
             }

@@ -92,6 +92,14 @@ macro_rules! objects {
                 }
             }
 
+            /// What is asked for, as JSON.
+            #[must_use]
+            pub fn to_json(&self) -> serde_json::Value {
+                match self {
+                    $(Self::$kind(spec) => serde_json::to_value(spec).unwrap_or_default(),)+
+                }
+            }
+
             /// Reads what is asked for.
             ///
             /// # Errors

@@ -53,7 +53,7 @@ fn request(world: &World, (which, a, b, c): Step) -> Option<Request> {
     let tag = |n: u8| name(&format!("tag-{}", n % 3));
     match which % 18 {
         0 => {
-            let vpc = spec(Kind::Vpc, json!({"ipv4": [format!("10.{}.0.0/16", a % 4)]}));
+            let vpc = spec(Kind::Vpc, json!({"ipv4": [format!("10.{}.0.0/16", b % 3)]}));
             create(Some(project), format!("vpc-{}", a % 4), vpc)
         }
         1 => {

@@ -1,5 +1,7 @@
 //! An AZ that grows by requests, planned after each.
 
+use std::collections::BTreeSet;
+
 use rackweave_control::model::{
     AzSpec, BoundaryGroupSpec, FirewallRuleSpec, InstanceSpec, IpPoolSpec, Object, PeeringSpec,
     PoolLinkSpec, ProjectSpec, RuleFilters, RuleTarget, SledSpec, Spec, SubnetSpec, VpcSpec,
@@ -234,7 +236,8 @@ impl World {
             let (new, old) = (whole.host(sled), self.plan.host(sled));
             let text = |state| serde_json::to_string_pretty(&state).unwrap();
             assert_eq!(text(old), text(new.clone()), "{sled}");
-            assert_eq!(whole.digest(sled), new.map(|state| state.digest()));
+            assert_eq!(whole.digest(sled), new.as_ref().map(HostState::digest));
+            runs(&new.unwrap());
         }
         for switch in whole.switches() {
             let (new, old) = (whole.switch(switch), self.plan.switch(switch));
@@ -242,6 +245,25 @@ impl World {
             assert_eq!(whole.digest(switch), new.map(|state| state.digest()));
         }
         assert_eq!(self.plan, whole);
+    }
+}
+
+/// A sled can run it: every port's program is made, and nothing is named twice.
+fn runs(state: &HostState) {
+    let vpc = |vni| state.vpcs.iter().find(|vpc| vpc.vni == vni).unwrap();
+    let mut macs = BTreeSet::new();
+    for port in &state.ports {
+        let made = rackweave_vpc::program(port, vpc(port.vni), &state.boundary, &state.underlay);
+        let tables = made
+            .unwrap_or_else(|error| panic!("{error}: {port:?}"))
+            .tables;
+        for vni in tables.into_iter().filter(|vni| !vni.is_system()) {
+            assert!(
+                state.mappings.iter().any(|table| table.vni == vni),
+                "no table {vni}"
+            );
+        }
+        assert!(macs.insert(port.mac), "{} twice", port.mac);
     }
 }
 
