@@ -3,6 +3,7 @@
 
 mod decide;
 mod declare;
+mod messages;
 mod plan;
 mod property;
 mod world;

@@ -81,7 +81,10 @@ fn a_new_port_costs_others_one_entry() {
     };
     let (_, delta) = world.ask(&request).unwrap();
     let told: Vec<_> = delta.nodes.keys().copied().collect();
-    assert_eq!(told, [prefix(1, 1), prefix(1, 2), prefix(1, 3)]);
+    let switch = prefix(1, 0xfd);
+    // The boundary's switch hears who has the new block of ports.
+    assert_eq!(told, [prefix(1, 1), prefix(1, 2), prefix(1, 3), switch]);
+    assert_eq!(delta.nodes[&switch].changes.len(), 1);
     let [one, two] = [1, 2].map(|node| &delta.nodes[&prefix(1, node)]);
     assert_eq!(one.changes, two.changes, "written once for both");
     let read: StateDelta = serde_json::from_slice(&two.encode()).unwrap();
@@ -192,7 +195,9 @@ fn an_instance_moves_with_its_ports() {
     let delta = world
         .try_update(Key::new(Kind::Instance, instance), there)
         .unwrap();
-    assert_eq!(delta.nodes.len(), 3);
+    let told: Vec<_> = delta.nodes.keys().copied().collect();
+    // The sled it leaves, one that talks to it, the one it comes to, and the boundary's switch.
+    assert_eq!(told, [1, 2, 3, 0xfd].map(|node| prefix(1, node)));
     world.check();
     assert_eq!(world.host(1).instances.len(), 0);
     assert_eq!(world.host(3).instances.len(), 1);
