@@ -68,7 +68,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
         let problem = Problem::bad_request(error.inner().to_string());
-        if field == "." {
+        // A dot is the whole, a question mark is where the form broke off.
+        if field == "." || field == "?" {
             problem
         } else {
             problem.field(field)
