@@ -1,7 +1,7 @@
 //! HTTP APIs of daemons: over TCP, TLS and unix sockets, described by their own handlers.
 //!
-//! Handlers are axum's, with the extractors of this module; `#[utoipa::path]` on each makes the OpenAPI document, so
-//! that neither can be without the other. A handler refuses by [`Refused`]; whatever else is refused (a path that is
+//! Handlers are axum's, with the extractors of this module; `#[utoipa::path]` on each makes the `OpenAPI` document,
+//! so that neither can be without the other. A handler refuses by [`Refused`]; whatever else is refused (a path that is
 //! not there, a body of another form, too long or too slow) becomes a problem too. Every answer has a request id.
 //!
 //! ```text

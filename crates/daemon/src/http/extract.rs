@@ -33,14 +33,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 .next("say `content-type: application/json`");
             return Err(problem.into());
         }
-        let body = timeout(PATIENCE, Bytes::from_request(request, state)).await;
-        let body = match body {
-            Ok(body) => body.map_err(unread)?,
-            Err(_) => {
-                let problem = Problem::of(StatusCode::REQUEST_TIMEOUT);
-                return Err(problem.detail("the body took too long").into());
-            }
+        let Ok(body) = timeout(PATIENCE, Bytes::from_request(request, state)).await else {
+            let problem = Problem::of(StatusCode::REQUEST_TIMEOUT);
+            return Err(problem.detail("the body took too long").into());
         };
+        let body = body.map_err(unread)?;
         parse(&body).map(Self)
     }
 }

@@ -93,7 +93,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             body: 1024 * 1024,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             farewell: Duration::from_secs(5),
         }
     }
