@@ -11,7 +11,7 @@ use rackweave_testkit::vpc::{SECRET, Scene};
 use rackweave_types::state::{
     Filters, FirewallAction, FirewallRule, FirewallRuleId, PortConfig, RuleSet, RuleSetId,
 };
-use rackweave_types::{Direction as Way, Instant, PortRange};
+use rackweave_types::{Direction as Way, Generation, Instant, PortRange};
 
 type Fault = Box<dyn Error>;
 
@@ -52,6 +52,7 @@ impl Side {
         };
         scene.vpc.rule_sets.push(RuleSet {
             id: RuleSetId::new(3),
+            generation: Generation::ZERO,
             rules: vec![rejects(31, Way::In), rejects(32, Way::Out)],
         });
         scene.web.rule_sets.push(RuleSetId::new(3));

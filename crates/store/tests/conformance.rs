@@ -58,6 +58,7 @@ suite! {
     a_feed_tells_everything,
 }
 
+#[expect(clippy::unwrap_used, reason = "a key that a test writes is one")]
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
 }
@@ -358,10 +359,7 @@ async fn the_future_is_refused(store: Store) -> Result<()> {
 }
 
 async fn the_largest_commits_are_stored(store: Store) -> Result<()> {
-    let name = |number: usize| {
-        let text = format!("{number:04}/{}", "k".repeat(Key::MAX_LEN - 5));
-        Key::new(&text).unwrap()
-    };
+    let name = |number: usize| key(&format!("{number:04}/{}", "k".repeat(Key::MAX_LEN - 5)));
     let all = 0..Commit::MAX_WRITES;
     let expected = all.clone().fold(Commit::new(), |commit, number| {
         commit.expect_absent(name(number))

@@ -12,6 +12,7 @@ async fn store(cluster: &Etcd) -> Result<Store> {
     Ok(Store::etcd(EtcdOptions::new(cluster.endpoints())).await?)
 }
 
+#[expect(clippy::unwrap_used, reason = "a key that a test writes is one")]
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
 }

@@ -26,11 +26,12 @@ pub(crate) fn vni(intent: &Intent, draw: Draw) -> Option<Vni> {
 
 /// An Ethernet address that no guest has.
 pub(crate) fn mac(intent: &Intent, draw: Draw) -> Option<MacAddr> {
-    let [a, b, c] = reserved::GUEST_MAC_PREFIX;
     draw.numbers("mac").take(TRIES).find_map(|number| {
-        let [.., d, e, f] = number.to_be_bytes();
-        let mac = MacAddr::new([a, b, c, d, e, f]);
-        let guests = d != SYSTEM_MAC && d != SLED_MAC;
+        let mut octets = [0; 6];
+        octets[..3].copy_from_slice(&reserved::GUEST_MAC_PREFIX);
+        octets[3..].copy_from_slice(&number.to_be_bytes()[5..]);
+        let mac = MacAddr::new(octets);
+        let guests = octets[3] != SYSTEM_MAC && octets[3] != SLED_MAC;
         (guests && intent.nic_of(mac).is_none()).then_some(mac)
     })
 }
@@ -38,9 +39,10 @@ pub(crate) fn mac(intent: &Intent, draw: Draw) -> Option<MacAddr> {
 /// A /48 of unique local addresses (RFC 4193, section 3.2), not the underlay's and not that of metadata.
 pub(crate) fn unique_local(draw: Draw, purpose: &str, az: AzPrefix) -> Option<Ipv6Net> {
     draw.numbers(purpose).take(TRIES).find_map(|number| {
-        let [.., a, b, c, d, e] = number.to_be_bytes();
-        let prefix = AzPrefix::new([0xfd, a, b, c, d, e]).ok()?;
-        (prefix != az && a != BOOTSTRAP).then(|| prefix.net())
+        let mut octets = [0xfd; 6];
+        octets[1..].copy_from_slice(&number.to_be_bytes()[3..]);
+        let prefix = AzPrefix::new(octets).ok()?;
+        (prefix != az && octets[1] != BOOTSTRAP).then(|| prefix.net())
     })
 }
 

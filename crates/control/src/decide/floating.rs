@@ -133,16 +133,15 @@ fn asked(
     spec: &FloatingIpSpec,
     address: IpAddr,
 ) -> Checked<(Id, IpAddr)> {
-    let pool = match &spec.pool {
-        Some(name) => pool_of(intent, project, Some(name), "pool")?,
-        None => {
-            let mut all = pools(intent, project);
-            let holds = all.find(|(_, pool)| pool.spec.blocks.iter().any(|b| b.contains(&address)));
-            let outside = Problem::Outside("the project's pools".to_owned());
-            holds
-                .map(|(_, pool)| pool)
-                .ok_or_else(|| Refusal::of("address", outside))?
-        }
+    let pool = if let Some(name) = &spec.pool {
+        pool_of(intent, project, Some(name), "pool")?
+    } else {
+        let mut all = pools(intent, project);
+        let holds = all.find(|(_, pool)| pool.spec.blocks.iter().any(|b| b.contains(&address)));
+        let outside = Problem::Outside("the project's pools".to_owned());
+        holds
+            .map(|(_, pool)| pool)
+            .ok_or_else(|| Refusal::of("address", outside))?
     };
     let within = pool
         .spec

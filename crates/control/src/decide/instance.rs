@@ -110,6 +110,7 @@ pub(super) fn update(
 }
 
 /// Floating addresses outlive the instance and lead nowhere.
+#[expect(clippy::unnecessary_wraps, reason = "siblings share one shape")]
 pub(super) fn delete(case: &mut Case<'_>, instance: Id) -> Checked {
     for nic in case.intent.nics_of_instance(instance) {
         floating::let_go(case, nic.meta.id);

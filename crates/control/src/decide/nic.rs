@@ -108,6 +108,7 @@ pub(super) fn update(case: &mut Case<'_>, meta: Meta, old: &NicEntry, spec: &Nic
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "siblings share one shape")]
 pub(super) fn delete(case: &mut Case<'_>, nic: Id) -> Checked {
     floating::let_go(case, nic);
     Ok(())
@@ -117,9 +118,8 @@ fn place(case: &Case<'_>, project: Option<Id>, spec: &NicSpec) -> Checked<Place>
     let vpc = named(case.intent, Kind::Vpc, project, &spec.vpc, "vpc")?;
     let vpc = vpc.meta().id;
     let (kind, name) = (Kind::Subnet, &spec.subnet);
-    let subnet = match named(case.intent, kind, Some(vpc), name, "subnet")? {
-        Object::Subnet(subnet) => subnet,
-        _ => return Err(Refusal::of("subnet", Problem::OtherKind(kind))),
+    let Object::Subnet(subnet) = named(case.intent, kind, Some(vpc), name, "subnet")? else {
+        return Err(Refusal::of("subnet", Problem::OtherKind(kind)));
     };
     Ok(Place {
         project: case.project(project)?.meta.id,

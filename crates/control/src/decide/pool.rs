@@ -151,12 +151,9 @@ fn families(pool: &IpPoolSpec) -> [bool; 2] {
 
 pub(super) fn create_link(case: &mut Case<'_>, meta: Meta, spec: &PoolLinkSpec) -> Checked {
     let project = case.project(meta.parent)?.meta.id;
-    let pool = match case.intent.find(Kind::IpPool, None, &meta.name) {
-        Some(Object::IpPool(pool)) => pool,
-        _ => {
-            let problem = Problem::NoSuch(Kind::IpPool, meta.name.to_string());
-            return Err(Refusal::of("name", problem));
-        }
+    let Some(Object::IpPool(pool)) = case.intent.find(Kind::IpPool, None, &meta.name) else {
+        let problem = Problem::NoSuch(Kind::IpPool, meta.name.to_string());
+        return Err(Refusal::of("name", problem));
     };
     let problem = Problem::Wrong("the pool is for the sleds' own way out");
     ensure(!pool.spec.system, "name", problem)?;

@@ -5,6 +5,7 @@ use super::case::{Case, unused};
 use crate::key::{Id, Kind};
 use crate::model::{Entry, Meta, Nothing, ProjectSpec};
 
+#[expect(clippy::unnecessary_wraps, reason = "siblings share one shape")]
 pub(super) fn create(case: &mut Case<'_>, meta: Meta, spec: ProjectSpec) -> Checked {
     case.put(Entry {
         meta,

@@ -27,6 +27,7 @@ pub(super) fn create_router(case: &mut Case<'_>, meta: Meta) -> Checked {
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "siblings share one shape")]
 pub(super) fn update_router(
     case: &mut Case<'_>,
     meta: Meta,

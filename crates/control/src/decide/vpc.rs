@@ -215,6 +215,7 @@ pub(super) fn delete(case: &Case<'_>, vpc: Id) -> Checked {
     unused(&nics.collect::<Vec<_>>())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "siblings share one shape")]
 pub(super) fn create_gateway(case: &mut Case<'_>, meta: Meta) -> Checked {
     case.put(Entry {
         meta,

@@ -113,6 +113,7 @@ macro_rules! objects {
 
         /// An object of any kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(clippy::large_enum_variant, reason = "those that are many are the large ones")]
         pub enum Object {
             $($(#[$doc])* $kind(Entry<$spec, $given>),)+
         }

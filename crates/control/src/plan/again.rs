@@ -166,11 +166,17 @@ impl Plan {
         };
         let records = [&old, &record];
         for vni in records.into_iter().flatten().map(|record| record.vni) {
-            self.remap(changed, vni, &old, &record, |record| &record.inside);
+            self.remap(changed, vni, old.as_ref(), record.as_ref(), |record| {
+                &record.inside
+            });
         }
-        self.remap(changed, Vni::BOUNDARY, &old, &record, |record| {
-            &record.outside
-        });
+        self.remap(
+            changed,
+            Vni::BOUNDARY,
+            old.as_ref(),
+            record.as_ref(),
+            |record| &record.outside,
+        );
         let [before, now] =
             [&old, &record].map(|record| record.as_ref().map_or(&[][..], |record| &record.blocks));
         self.renat(changed, before, now);
@@ -209,12 +215,12 @@ impl Plan {
         &mut self,
         changed: &mut Changed,
         vni: Vni,
-        old: &Option<PortRecord>,
-        new: &Option<PortRecord>,
+        old: Option<&PortRecord>,
+        new: Option<&PortRecord>,
         held: impl Fn(&PortRecord) -> &Vec<MappingEntry>,
     ) {
-        let old = old.as_ref().map(&held).map_or(&[][..], Vec::as_slice);
-        let new = new.as_ref().map(&held).map_or(&[][..], Vec::as_slice);
+        let old = old.map(&held).map_or(&[][..], Vec::as_slice);
+        let new = new.map(&held).map_or(&[][..], Vec::as_slice);
         if old == new {
             return;
         }

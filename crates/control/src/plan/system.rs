@@ -159,12 +159,15 @@ pub(super) fn port(
     let prefix = sled.spec.prefix;
     let [rack, node] = [prefix.rack().rack().get(), prefix.node().get()];
     let [a, b, c] = reserved::GUEST_MAC_PREFIX;
-    let [x, y, ..] = IPV4.network().octets();
+    let [first, second, ..] = IPV4.network().octets();
     let v6 = az.given.system_ipv6.map(|block| {
         let host = u128::from(u16::from_be_bytes([rack, node]));
         IpAddr::V6(Ipv6Addr::from(u128::from(block.network()) | host))
     });
-    let own = [Some(IpAddr::V4(Ipv4Addr::new(x, y, rack, node))), v6];
+    let own = [
+        Some(IpAddr::V4(Ipv4Addr::new(first, second, rack, node))),
+        v6,
+    ];
     let address = |address| PortAddress {
         address,
         subnet: SubnetId::new(ONE),

@@ -41,9 +41,9 @@ impl Plan {
                 Some(StateObject::System(system)) => state.system = Some(system),
                 Some(StateObject::Vpc(vpc)) => state.vpcs.push(vpc),
                 Some(StateObject::RuleSet { vpc, set }) => {
-                    rule_sets(&mut state, vpc)
-                        .into_iter()
-                        .for_each(|sets| sets.push(set.clone()));
+                    if let Some(sets) = rule_sets(&mut state, vpc) {
+                        sets.push(set.clone());
+                    }
                 }
                 Some(StateObject::Mapping(table)) => state.mappings.push(table),
                 Some(StateObject::Port(port)) => state.ports.push(port),

@@ -1,5 +1,9 @@
 //! What is asked for, decided and planned.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod decide;
 mod declare;

@@ -239,14 +239,11 @@ proptest! {
             if done % 4 == 0 {
                 previewed(&world, &request);
             }
-            match world.ask(&request) {
-                Ok((decision, delta)) => {
-                    prop_assert_eq!(decision.commit.base, before);
-                    nodes.follow(&world, &delta);
-                    done += 1;
-                }
-                Err(_) => prop_assert_eq!(world.intent.head(), before),
-            }
+            if let Ok((decision, delta)) = world.ask(&request) {
+                prop_assert_eq!(decision.commit.base, before);
+                nodes.follow(&world, &delta);
+                done += 1;
+            } else { prop_assert_eq!(world.intent.head(), before) }
             if done % 8 == 0 {
                 world.check();
             }

@@ -31,6 +31,10 @@ pub struct StateDelta {
 /// A change of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handed over one by one, never kept in bulk"
+)]
 pub enum ObjectChange {
     /// The object is there, or is now this one.
     Put(StateObject),

@@ -51,6 +51,10 @@ pub enum ObjectName {
 /// An object of a node's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handed over one by one, never kept in bulk"
+)]
 pub enum StateObject {
     /// The node's place on the underlay.
     Underlay(SledUnderlay),

@@ -1,1 +1,0 @@
-//! Serves the API, stores what was asked for, plans, and hands every node its state.
