@@ -257,27 +257,33 @@ fn a_switch_with_swapped_cables_is_held_until_somebody_says_so() -> Result<()> {
     in_lab(
         "a_switch_with_swapped_cables_is_held_until_somebody_says_so",
         |lab| {
-            wait_until(LONG, "nothing is held", || Ok(held(lab)?.is_empty()))?;
+            wait_until(LONG, "both switches are used", || {
+                Ok(switches(lab, false)?.len() == 2)
+            })?;
             lab.lab().lab(&["swap", "c02-1", "c03-1"])?;
-            wait_until(LONG, "switch A is held", || Ok(held(lab)? == ["a"]))?;
+            wait_until(LONG, "switch A is held", || {
+                Ok(switches(lab, true)? == ["a"])
+            })?;
             let words = ["mgmt", "override", "a", "--who", "ada", "--why", "tested"];
             must(lab, "mgs-a", &words)?;
-            wait_until(LONG, "switch A is used", || Ok(held(lab)?.is_empty()))?;
-            let switches = lab.ask("mgs-a", &["mgmt", "switches"])?;
-            ensure!(switches.to_string().contains("ada"), "{switches}");
+            wait_until(LONG, "switch A is used", || {
+                Ok(switches(lab, true)?.is_empty())
+            })?;
+            let told = lab.ask("mgs-a", &["mgmt", "switches"])?;
+            ensure!(told.to_string().contains("ada"), "{told}");
             lab.lab().lab(&["heal", "c02-1"])?;
             wait_until(LONG, "nothing is wrong", || {
-                Ok(lab.findings("mgs-a")?.is_empty() && held(lab)?.is_empty())
+                Ok(lab.findings("mgs-a")?.is_empty() && switches(lab, true)?.is_empty())
             })
         },
     )
 }
 
-/// The switches that gateway A holds.
-fn held(lab: &Management) -> Result<Vec<String>> {
+/// The switches that are held, or are not, as far as gateway A knows: none of either before it has compared views.
+fn switches(lab: &Management, held: bool) -> Result<Vec<String>> {
     let switches = lab.ask("mgs-a", &["mgmt", "switches"])?;
     let switches = switches["switches"].as_array().context("switches")?;
-    let held = switches.iter().filter(|switch| switch["drained"] == true);
-    let names = held.filter_map(|switch| Some(switch["position"].as_str()?.to_owned()));
+    let found = switches.iter().filter(|switch| switch["drained"] == held);
+    let names = found.filter_map(|switch| Some(switch["position"].as_str()?.to_owned()));
     Ok(names.collect())
 }

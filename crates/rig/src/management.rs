@@ -10,9 +10,6 @@ use serde_json::Value;
 use crate::fabric::Fabric;
 use crate::process::{Output, tail};
 
-/// What the kernel counts processor time in (`USER_HZ`, the same on every machine that Rackweave runs on).
-const TICK: Duration = Duration::from_millis(10);
-
 /// A lab of this test with a management network, taken away when it is dropped.
 #[derive(Debug)]
 pub struct Management {
@@ -135,13 +132,13 @@ impl Management {
     /// Where it does not run.
     pub fn usage(&self, name: &str) -> Result<Usage> {
         let process = Path::new("/proc").join(self.pid(name)?.to_string());
-        let stat = fs::read_to_string(process.join("stat"))?;
-        // proc_pid_stat(5): utime and stime are the 14th and 15th field; the second is in brackets.
-        let (_, rest) = stat.rsplit_once(") ").context("a process has a name")?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let ticks = |field: usize| -> Result<u32> {
-            Ok(fields.get(field - 3).context("a field")?.parse()?)
-        };
+        // schedstat (Documentation/scheduler/sched-stats.rst): the first word is the time on a processor, in nanoseconds.
+        let mut cpu = Duration::ZERO;
+        for task in fs::read_dir(process.join("task"))? {
+            let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+            let on_cpu = stat.split_ascii_whitespace().next();
+            cpu += Duration::from_nanos(on_cpu.context("a task has been on a processor")?.parse()?);
+        }
         let status = fs::read_to_string(process.join("status"))?;
         let resident = status
             .lines()
@@ -149,7 +146,7 @@ impl Management {
             .and_then(|rest| rest.trim().strip_suffix(" kB"));
         let kib: u64 = resident.context("a process holds memory")?.parse()?;
         Ok(Usage {
-            cpu: TICK * (ticks(14)? + ticks(15)?),
+            cpu,
             resident: kib * 1024,
         })
     }
