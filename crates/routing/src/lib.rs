@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`ddm`] | the interior protocol: discovery, sessions, exchange of prefixes |
+//! | [`bgp`] | the way to the customer's routers: sessions, policy, best routes (RFC 4271) |
 //! | [`bfd`] | liveness of links (RFC 5880, 5881) |
 //! | [`probe`] | delay and loss of links and of paths |
 //! | [`lldp`] | who is at the other end (IEEE 802.1AB): for people, never for correctness |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bfd;
+pub mod bgp;
 pub mod ddm;
 pub mod fabric;
 pub mod lldp;
