@@ -2,6 +2,7 @@
 //! targets (`fuzz/`) try them.
 
 mod answers;
+mod bgp;
 mod explained;
 mod frozen;
 mod hostile;
@@ -17,6 +18,7 @@ mod stage;
 mod twins;
 
 pub use answers::answers;
+pub use bgp::bgp;
 pub use explained::{explained, reached};
 pub use frozen::{goes_on, thaw};
 pub use hostile::hostile;
