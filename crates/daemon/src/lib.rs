@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`ask`] | asking a daemon over its control socket |
 //! | [`config`] | configuration files, and what those of all daemons have in common |
 //! | [`conversation`] | clients of the control socket: a daemon says what it answers ([`conversation::Service`]) |
 //! | [`dir`] | directories of a daemon |
@@ -16,6 +17,7 @@
 //!
 //! It knows no daemon: each tells its name and its requests.
 
+pub mod ask;
 pub mod config;
 pub mod conversation;
 pub mod dir;

@@ -8,6 +8,7 @@ mod exec;
 mod fabric;
 mod management;
 mod progress;
+mod raise;
 mod show;
 
 use std::process::ExitCode;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::topology::LabName;
+
 /// A step that failed: what it was, why, where there is more to read, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepError {
@@ -52,6 +54,17 @@ impl StepError {
     pub fn log(mut self, log: &Path) -> Self {
         self.log = Some(log.into());
         self
+    }
+
+    /// What to do, or else to take away what there is of the lab.
+    #[must_use]
+    pub fn or_down(self, lab: &LabName) -> Self {
+        let down = format!("`rackweave lab down --name {lab}` takes away what there is");
+        let next = match &self.next {
+            Some(next) => format!("{next}; {down}"),
+            None => down,
+        };
+        self.next(next)
     }
 
     /// What to do.

@@ -1,8 +1,9 @@
 //! The control socket's way to the machine.
 
 use rackweave_api::local::{ApiError, Code};
-use rackweave_daemon::conversation::Client;
+use rackweave_daemon::conversation::{Client, ClientGone, Outbox};
 use rackweave_linux::wake::Wake;
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Job, World};
@@ -44,6 +45,20 @@ impl<M: 'static> Context<M> {
         self.jobs.send(job).await.map_err(|_| stopping())?;
         self.bell.wake();
         answer.await.map_err(|_| stopping())
+    }
+
+    /// Ends the program, where the client may say so.
+    pub(crate) async fn end(
+        &self,
+        client: Client,
+        outbox: &Outbox,
+        done: impl Serialize,
+    ) -> Result<Result<(), ClientGone>, ApiError> {
+        may_change(client)?;
+        let sent = outbox.send(done, false).await;
+        // Somebody may have asked before.
+        let _asked = self.stop.try_send(());
+        Ok(sent)
     }
 }
 

@@ -6,9 +6,8 @@ use clap::Args;
 use rackweave_daemon::output::Failure;
 use rackweave_types::AzPrefix;
 
-use super::progress::Progress;
-use super::{AZ, Ended, Named, failure, show};
-use crate::interrupt::Interrupt;
+use super::raise::raise;
+use super::{AZ, Ended, Named};
 use crate::lab::{self, Plan, Stage};
 use crate::topology;
 
@@ -48,9 +47,6 @@ pub(super) fn fabric(args: &FabricArgs) -> ExitCode {
 }
 
 fn build(args: &FabricArgs) -> Result<(), Ended> {
-    let place = args.lab.place();
-    let interrupt = Interrupt::listen()
-        .map_err(|error| Failure::new("cannot listen to signals").cause(error.to_string()))?;
     let topology = topology::fabric(args.lab.name.clone(), args.az, args.racks, args.sleds)
         .map_err(|error| Failure::new(error.to_string()))?;
     if let Some(unknown) = args.later.iter().find(|name| topology.node(name).is_none()) {
@@ -62,18 +58,8 @@ fn build(args: &FabricArgs) -> Result<(), Ended> {
         until: args.until,
         later: args.later.clone(),
     };
-    let mut progress = Progress::default();
-    let made = lab::up(&place, plan, &interrupt, &mut |line| progress.say(line));
-    progress.end();
-    if interrupt.came() {
-        lab::down(&place).map_err(failure)?;
-        return Err(Ended::Interrupted);
-    }
-    made.map_err(failure)?;
-    show::show(&lab::status(&place).map_err(failure)?, args.json)?;
-    if args.foreground {
-        interrupt.wait();
-        lab::down(&place).map_err(failure)?;
-    }
-    Ok(())
+    let place = args.lab.place();
+    raise(&place, args.foreground, args.json, |interrupt, tell| {
+        lab::up(&place, plan, interrupt, tell)
+    })
 }

@@ -8,10 +8,8 @@ use clap::Args;
 use rackweave_daemon::output::Failure;
 use rackweave_types::AzPrefix;
 
-use super::progress::Progress;
-use super::{AZ, Ended, Named, failure, show};
-use crate::interrupt::Interrupt;
-use crate::lab;
+use super::raise::raise;
+use super::{AZ, Ended, Named};
 use crate::management::{self, Management, Until};
 use crate::topology;
 
@@ -45,32 +43,12 @@ pub(super) fn management(args: &ManagementArgs) -> ExitCode {
 }
 
 fn build(args: &ManagementArgs) -> Result<(), Ended> {
-    let place = args.lab.place();
-    let interrupt = Interrupt::listen()
-        .map_err(|error| Failure::new("cannot listen to signals").cause(error.to_string()))?;
     let management = describe(args)?;
     let otherwise = topology::nothing(args.lab.name.clone(), args.az);
-    let mut progress = Progress::default();
-    let made = management::up(
-        &place,
-        &management,
-        otherwise,
-        args.until,
-        &interrupt,
-        &mut |line| progress.say(line),
-    );
-    progress.end();
-    if interrupt.came() {
-        lab::down(&place).map_err(failure)?;
-        return Err(Ended::Interrupted);
-    }
-    made.map_err(failure)?;
-    show::show(&lab::status(&place).map_err(failure)?, args.json)?;
-    if args.foreground {
-        interrupt.wait();
-        lab::down(&place).map_err(failure)?;
-    }
-    Ok(())
+    let place = args.lab.place();
+    raise(&place, args.foreground, args.json, |interrupt, tell| {
+        management::up(&place, &management, otherwise, args.until, interrupt, tell)
+    })
 }
 
 fn describe(args: &ManagementArgs) -> Result<Management, Failure> {

@@ -86,17 +86,8 @@ pub fn up(
     };
     let state = State::new(plan.topology, plan.signed);
     state.write(place)?;
-    steps.run(&state, plan.until, &plan.later).map_err(|error| {
-        let down = format!(
-            "`rackweave lab down --name {}` takes away what there is",
-            place.lab()
-        );
-        let next = error
-            .next
-            .clone()
-            .map_or_else(|| down.clone(), |next| format!("{next}; {down}"));
-        error.next(next)
-    })
+    let done = steps.run(&state, plan.until, &plan.later);
+    done.map_err(|error| error.or_down(place.lab()))
 }
 
 struct Steps<'a> {

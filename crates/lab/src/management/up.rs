@@ -69,9 +69,9 @@ pub fn up(
     } else {
         State::read(place)?
     };
-    let down = format!("`rackweave lab down --name {}`", place.lab());
     if state.management.is_some() {
         let what = format!("the lab {} has a management network already", place.lab());
+        let down = format!("`rackweave lab down --name {}`", place.lab());
         return Err(StepError::new(what).next(format!("{down} takes the lab away")));
     }
     state.management = Some(management.clone());
@@ -83,14 +83,8 @@ pub fn up(
         start: now(),
         started: Vec::new(),
     };
-    steps.run(management, &rack, until).map_err(|error| {
-        let down = format!("{down} takes away what there is");
-        let next = error
-            .next
-            .clone()
-            .map_or_else(|| down.clone(), |next| format!("{next}; {down}"));
-        error.next(next)
-    })
+    let done = steps.run(management, &rack, until);
+    done.map_err(|error| error.or_down(place.lab()))
 }
 
 struct Steps<'a> {

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use rackweave_api::local::Client;
 use rackweave_api::router::{
     RUN_DIR, RackInitRequest, RackReplaceRequest, RackShowRequest, RackTable, Request, SERVICE,
     SOCKET,
 };
-use rackweave_daemon::output::{Failure, Output};
-use rackweave_daemon::program;
+use rackweave_daemon::ask;
+use rackweave_daemon::output::Failure;
 use rackweave_daemon::table::Table;
 use rackweave_types::{AzPrefix, RackNumber, RackPrefix};
 
@@ -127,11 +126,8 @@ fn named(keys: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 }
 
 fn ask(args: &ShowArgs, request: &Request) -> Result<(), Failure> {
-    let asking = |error| Failure::asking(SERVICE, error);
     let socket = args.run_dir.join(SOCKET);
-    let mut client = Client::connect(&socket, SERVICE, &program()).map_err(asking)?;
-    let table: RackTable = client.ask(request).map_err(asking)?;
-    Output::new(args.json).show(&table, render)
+    ask::show(&socket, SERVICE, request, args.json, render)
 }
 
 /// The table for people.

@@ -10,8 +10,8 @@ use rackweave_api::sled::{
     PortsRequest, Request, Rules, RulesRequest, SERVICE, Status, StatusRequest, StopRequest,
     Stopped,
 };
+use rackweave_daemon::ask;
 use rackweave_daemon::output::{Failure, Output};
-use rackweave_daemon::program;
 use rackweave_types::Direction;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ pub(super) fn asking(error: ClientError) -> Failure {
 
 /// Connects to the sled.
 pub(super) fn connect(args: &ShowArgs) -> Result<Client, Failure> {
-    Client::connect(&args.socket(), SERVICE, &program()).map_err(asking)
+    ask::connect(&args.socket(), SERVICE)
 }
 
 fn ask<T: DeserializeOwned + Serialize>(
@@ -34,8 +34,7 @@ fn ask<T: DeserializeOwned + Serialize>(
     request: &Request,
     text: impl FnOnce(&T, bool) -> String,
 ) -> Result<(), Failure> {
-    let reply: T = connect(args)?.ask(request).map_err(asking)?;
-    Output::new(args.json).show(&reply, text)
+    ask::show(&args.socket(), SERVICE, request, args.json, text)
 }
 
 pub(super) fn status(args: &ShowArgs) -> Result<(), Failure> {

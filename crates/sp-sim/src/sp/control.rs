@@ -37,13 +37,7 @@ impl Service for Control {
                 let units = context.ask(move |world| list(world, &wanted)).await??;
                 outbox.send(units, false).await
             }
-            Request::Stop(_) => {
-                may_change(client)?;
-                let sent = outbox.send(Done {}, false).await;
-                // Somebody may have asked before.
-                let _asked = context.stop.try_send(());
-                sent
-            }
+            Request::Stop(_) => context.end(client, outbox, Done {}).await?,
             change => {
                 may_change(client)?;
                 context.ask(move |world| act(world, change)).await??;

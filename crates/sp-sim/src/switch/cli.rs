@@ -7,15 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
-use rackweave_api::local::Client;
 use rackweave_api::switch_sim::{
     ChipRequest, Chips, ChipsRequest, Counters, Done, PortKind, RUN_DIR, Request, SERVICE, SOCKET,
     StopRequest, Tables,
 };
-use rackweave_daemon::config;
 use rackweave_daemon::log::LogArgs;
-use rackweave_daemon::output::{Failure, Output};
+use rackweave_daemon::output::Failure;
 use rackweave_daemon::table::Table;
+use rackweave_daemon::{ask, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -138,11 +137,13 @@ fn ask<T: DeserializeOwned + Serialize>(
     request: &Request,
     text: impl FnOnce(&T, bool) -> String,
 ) -> Result<(), Failure> {
-    let asking = |error| Failure::asking(SERVICE, error);
-    let socket = args.run_dir.join(SOCKET);
-    let client = Client::connect(&socket, SERVICE, &rackweave_daemon::program());
-    let reply: T = client.map_err(asking)?.ask(request).map_err(asking)?;
-    Output::new(args.json).show(&reply, text)
+    ask::show(
+        &args.run_dir.join(SOCKET),
+        SERVICE,
+        request,
+        args.json,
+        text,
+    )
 }
 
 fn tables(chips: &Chips, bold: bool) -> String {

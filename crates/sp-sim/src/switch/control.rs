@@ -63,13 +63,7 @@ impl Service for Control {
                 self.change(request.chip, restore).await?;
                 outbox.send(Done {}, false).await
             }
-            Request::Stop(_) => {
-                may_change(client)?;
-                let sent = outbox.send(Done {}, false).await;
-                // Somebody may have asked before.
-                let _asked = context.stop.try_send(());
-                sent
-            }
+            Request::Stop(_) => context.end(client, outbox, Done {}).await?,
         };
         Ok(())
     }
