@@ -13,7 +13,7 @@ pub mod spec;
 mod token;
 
 pub use audit::{Action, Actor, AuditEntry};
-pub use node::{NodeReport, NodeUpdate, ObjectError};
+pub use node::{NodeReport, NodeStatus, NodeUpdate, ObjectError};
 pub use object::{Body, Object, Page};
 pub use revision::{HostError, Revision, RevisionStatus};
 pub use token::{Grant, NewToken, Role, Token, TokenMade};

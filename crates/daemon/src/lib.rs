@@ -11,6 +11,7 @@
 //! | [`lock`] | one process for each run directory |
 //! | [`log`] | structured lines on standard error |
 //! | [`metrics`] | counters for collectors: `OpenMetrics` over HTTP |
+//! | [`node_tls`] | TLS between nodes, by the keys of the fabric |
 //! | [`notify`] | what the service manager is told |
 //! | [`output`] | what commands write, and what they say when they fail |
 //! | [`table`] | tables as text |
@@ -26,6 +27,7 @@ pub mod listen;
 pub mod lock;
 pub mod log;
 pub mod metrics;
+pub mod node_tls;
 pub mod notify;
 pub mod output;
 pub mod table;

@@ -7,7 +7,7 @@ const RULE: &str = "arrows";
 
 /// Every crate by the last part of its folder, and the crates of ours that it may depend on.
 /// Dev-dependencies are free: a test may join what production keeps apart.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("types", &[]),
     ("wire", &["types"]),
     ("engine", &["types", "wire"]),
@@ -28,7 +28,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("mgmt", &["types"]),
     ("control", &["types"]),
     ("store", &[]),
-    ("daemon", &["api", "linux"]),
+    ("daemon", &["types", "trust", "api", "linux"]),
     (
         "sled",
         &[
@@ -41,11 +41,34 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "types", "wire", "trust", "routing", "linux", "api", "daemon",
         ],
     ),
+    (
+        "controller",
+        &[
+            "types", "control", "store", "trust", "linux", "api", "daemon",
+        ],
+    ),
+    (
+        "boundary",
+        &["types", "wire", "engine", "linux", "api", "daemon"],
+    ),
+    ("cli", &["types", "api", "daemon"]),
     ("mgs", &["types", "wire", "mgmt", "linux", "api", "daemon"]),
     ("sp-sim", &["types", "mgmt", "linux", "api", "daemon"]),
     ("lab", &["types", "mgmt", "linux", "api", "daemon"]),
     ("sim", &["types", "trust", "routing"]),
-    ("rackweave", &["sled", "router", "mgs", "sp-sim", "lab"]),
+    (
+        "rackweave",
+        &[
+            "sled",
+            "router",
+            "boundary",
+            "controller",
+            "cli",
+            "mgs",
+            "sp-sim",
+            "lab",
+        ],
+    ),
     ("rig", &["types", "mgmt"]),
     ("xtask", &[]),
 ];

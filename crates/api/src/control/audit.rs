@@ -8,8 +8,8 @@ use super::Revision;
 /// One change, as the log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    /// Its place in the log.
-    pub sequence: u64,
+    /// Its place in the log, as `after` takes it.
+    pub sequence: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// Who.

@@ -4,14 +4,20 @@ use rackweave_types::Generation;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a host hears: where it stands, and what makes its state the newest one.
+/// What a host hears: where it stands, and what makes its state the newest one. A line of the stream, or the answer of
+/// a long poll.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeUpdate<S, D> {
     /// Its whole state: it knows none, or one that cannot be mended.
     State(S),
     /// What has changed since the generation that it named, or was told last.
-    Delta(D),
+    Delta {
+        /// The changes.
+        delta: D,
+        /// The digest of what comes out. A host that finds another one asks for its whole state.
+        digest: String,
+    },
     /// It has the newest state.
     Current {
         /// The newest generation.
@@ -42,4 +48,19 @@ pub struct ObjectError {
     pub object: String,
     /// Why.
     pub error: String,
+}
+
+/// What the controller knows of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeStatus {
+    /// Its prefix.
+    pub node: String,
+    /// Whether it hears of changes now, from this controller.
+    pub connected: bool,
+    /// What it said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<NodeReport>,
+    /// When it said so, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_ms: Option<u64>,
 }

@@ -104,10 +104,13 @@ impl<'c> Call<'c> {
     }
 
     /// With a body of octets.
-    pub fn octets(mut self, body: Bytes) -> Self {
-        self.builder = self
-            .builder
-            .header(CONTENT_TYPE, "application/octet-stream");
+    pub fn octets(self, body: Bytes) -> Self {
+        self.body("application/octet-stream", body)
+    }
+
+    /// With a body of this media type.
+    pub fn body(mut self, media: &str, body: Bytes) -> Self {
+        self.builder = self.builder.header(CONTENT_TYPE, media);
         self.body = Ok(body);
         self
     }

@@ -28,7 +28,20 @@ impl Api {
     /// The API of these handlers, with `GET /openapi.json`. Each operation gets [`Problem`] for what it refuses.
     #[must_use]
     pub fn new(title: &str, description: &str, router: OpenApiRouter) -> Self {
-        let (router, mut document) = router.split_for_parts();
+        let (router, document) = router.split_for_parts();
+        let document = Self::describe(title, description, document);
+        let text = document_text(&document);
+        let serve = get(async move || ([(CONTENT_TYPE, "application/json")], text));
+        Self {
+            router: router.route("/openapi.json", serve),
+            document,
+        }
+    }
+
+    /// What handlers say of themselves, with what they all have in common. For an API whose handlers are not to be served.
+    #[must_use]
+    pub fn describe(title: &str, description: &str, document: OpenApi) -> OpenApi {
+        let mut document = document;
         document.info = Info::new(title, env!("CARGO_PKG_VERSION"));
         document.info.description = Some(description.to_owned());
         let components = document.components.get_or_insert_with(Components::new);
@@ -48,12 +61,7 @@ impl Api {
                     .or_insert_with(|| response.into());
             }
         }
-        let text = document_text(&document);
-        let serve = get(async move || ([(CONTENT_TYPE, "application/json")], text));
-        Self {
-            router: router.route("/openapi.json", serve),
-            document,
-        }
+        document
     }
 
     /// What the handlers say of themselves.

@@ -1,0 +1,1 @@
+//! Boundary services: between the customer's network and the fabric.

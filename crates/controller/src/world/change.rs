@@ -1,0 +1,202 @@
+//! One change: decided, stored with its audit entry and its answer, adopted.
+
+use std::time::Duration;
+
+use rackweave_api::control::{Action, Actor, AuditEntry, Revision};
+use rackweave_api::http::Problem;
+use rackweave_control::model::Object;
+use rackweave_control::{Commit, Decision, Draw, Key, Request, decide};
+use rackweave_linux::{clock, random};
+use rackweave_store::{self as store, CommitError};
+use rackweave_types::Generation;
+use tokio::time::timeout;
+
+use super::hear::Head;
+use super::record::{audit_key, json};
+use super::{Answered, Repeat, World};
+use crate::audit::sequence;
+use crate::objects::shown;
+use crate::problems::{refused, unreadable, unwritten};
+
+/// How often a change is decided anew when another controller was faster.
+const ATTEMPTS: usize = 16;
+/// How long to wait for the commit that was faster.
+const NEWS: Duration = Duration::from_secs(5);
+/// The most objects of one commit: its conditions, the audit entry and the answer need room too.
+const OBJECTS_MAX: usize = store::Commit::MAX_WRITES - 3;
+
+/// A change that somebody asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// What.
+    pub(crate) request: Request,
+    /// Who, and how they named it.
+    pub(crate) by: By,
+    /// What makes its repetition known.
+    pub(crate) repeat: Option<Repeat>,
+}
+
+/// Who asks for a change, for the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct By {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// The request.
+    pub(crate) request_id: String,
+    /// The object's path.
+    pub(crate) path: String,
+    /// The project that it belongs to.
+    pub(crate) project: Option<String>,
+}
+
+impl World {
+    /// Makes a change.
+    ///
+    /// # Errors
+    /// What is refused, or why it could not be stored.
+    pub(super) async fn change(&mut self, asked: Asked) -> Result<Answered, Problem> {
+        for _ in 0..ATTEMPTS {
+            if let Some(repeat) = &asked.repeat {
+                if let Some(answer) = repeat.answered(&self.store).await? {
+                    return Ok(answer);
+                }
+            }
+            let drawn = random::bytes().map_err(|_| Problem::internal("nothing can be drawn"))?;
+            let decision = decide(&self.intent, &asked.request, Draw::new(drawn));
+            let decision = decision.map_err(|refusal| refused(&refusal))?;
+            let answer = self.answer(&asked.request, &decision);
+            if decision.commit.changes.is_empty() {
+                return Ok(answer);
+            }
+            let entry = entry(&asked, &decision);
+            let commit = self.commit(&asked, &decision.commit, &answer, &entry)?;
+            match self.store.commit(commit).await {
+                Ok(revision) => {
+                    self.adopt(&decision.commit, revision);
+                    return Ok(answer);
+                }
+                Err(CommitError::Conflict(_)) => self.news().await?,
+                Err(error @ CommitError::Unknown(_)) => {
+                    // Its audit entry is there if it was made.
+                    let made = self.store.get(&audit_key(&entry)?, None).await;
+                    return match made.map_err(|error| unreadable(&error))? {
+                        Some(made) => {
+                            self.adopt(&decision.commit, made.modified);
+                            Ok(answer)
+                        }
+                        None => Err(unwritten(&error)),
+                    };
+                }
+                Err(error) => return Err(unwritten(&error)),
+            }
+        }
+        Err(Problem::unavailable("too much is changed at once").next("try again"))
+    }
+
+    /// Waits for the commit that was faster.
+    async fn news(&mut self) -> Result<(), Problem> {
+        let before = self.intent.head();
+        let heard = async {
+            while self.intent.head() == before {
+                let event = self.feed.next().await?;
+                self.hear(event)?;
+            }
+            Ok(())
+        };
+        match timeout(NEWS, heard).await {
+            Ok(heard) => heard.map_err(|error| unreadable(&error)),
+            // The condition that failed may have been that of the answer: looked at next.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What whoever asked is told once it is done.
+    fn answer(&self, request: &Request, decision: &Decision) -> Answered {
+        let commit = &decision.commit;
+        let mut changes = commit.changes.iter();
+        let object = match changes.find(|change| change.key == decision.subject) {
+            Some(change) => change.object.as_ref(),
+            None => self.intent.get(decision.subject),
+        };
+        let revision = if commit.changes.is_empty() {
+            self.intent.head()
+        } else {
+            commit.head()
+        };
+        let status = match request {
+            Request::Create { .. } => 201,
+            Request::Update { .. } => 200,
+            Request::Delete { .. } => 204,
+        };
+        Answered {
+            status,
+            revision: revision.get(),
+            generation: object.map(|object| object.meta().generation.get()),
+            body: object.map(shown),
+        }
+    }
+
+    /// The commit as the store gets it.
+    fn commit(
+        &self,
+        asked: &Asked,
+        commit: &Commit,
+        answer: &Answered,
+        entry: &AuditEntry,
+    ) -> Result<store::Commit, Problem> {
+        if commit.changes.len() > OBJECTS_MAX {
+            let count = commit.changes.len();
+            let problem = Problem::conflict(format!("{count} objects would change at once"));
+            return Err(problem.next("delete or change what belongs to it first"));
+        }
+        let head = key(Key::HEAD)?;
+        let mut written = match self.head {
+            Some(at) => store::Commit::new().expect_at(head.clone(), at),
+            None => store::Commit::new().expect_absent(head.clone()),
+        };
+        let counted = Head {
+            version: Head::VERSION,
+            revision: commit.head(),
+        };
+        written = written.put(head, json(&counted)?);
+        for change in &commit.changes {
+            let key = key(&change.key.to_string())?;
+            written = match &change.object {
+                Some(object) => written.put(key, Object::encode(object)),
+                None => written.delete(key),
+            };
+        }
+        written = written.put(audit_key(entry)?, json(entry)?);
+        if let Some(repeat) = &asked.repeat {
+            let kept = repeat.kept(answer, entry.at_ms)?;
+            let key = repeat.key().clone();
+            written = written.expect_absent(key.clone()).put(key, kept);
+        }
+        Ok(written)
+    }
+}
+
+fn key(text: &str) -> Result<store::Key, Problem> {
+    store::Key::new(text).map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// What the audit log says of it.
+fn entry(asked: &Asked, decision: &Decision) -> AuditEntry {
+    let at_ms = clock::unix_millis();
+    let head: Generation = decision.commit.head();
+    AuditEntry {
+        sequence: sequence(at_ms, head.get()),
+        at_ms,
+        actor: asked.by.actor.clone(),
+        request_id: asked.by.request_id.clone(),
+        action: match asked.request {
+            Request::Create { .. } => Action::Create,
+            Request::Update { .. } => Action::Update,
+            Request::Delete { .. } => Action::Delete,
+        },
+        path: asked.by.path.clone(),
+        id: Some(decision.subject.id.to_string()),
+        project: asked.by.project.clone(),
+        revision: Some(Revision(head.get())),
+    }
+}
