@@ -3,7 +3,8 @@
 //! A [`Site`] is two sleds' network namespaces joined by two paths, with a boundary and the world outside behind it. A
 //! [`World`] is what runs there: two VPCs with instances, as host states. A [`Lab`] is both, with a sled program on each
 //! side and a guest in a namespace behind every TAP. [`Machine`]s are guests in QEMU. A [`Fabric`] is a lab of racks,
-//! a [`Management`] one of a rack's management network. [`Etcd`] is a cluster of processes, without namespaces.
+//! a [`Management`] one of a rack's management network. [`Etcd`] is a cluster of processes, a
+//! [`Controller`] a program beside it, both without namespaces of their own.
 //!
 //! Everything runs in namespaces of its own and ends with its owner, also where a test panics; what a killed test left
 //! behind, the next one removes.
@@ -11,6 +12,7 @@
 mod boundary;
 mod capture;
 mod clock;
+mod controller;
 mod conversation;
 mod etcd;
 mod fabric;
@@ -34,6 +36,7 @@ mod world;
 pub use boundary::{Boundary, Holder};
 pub use capture::Capture;
 pub use clock::{SHORT, wait_until};
+pub use controller::Controller;
 pub use conversation::{Conversation, Report};
 pub use etcd::Etcd;
 pub use fabric::{Fabric, Flows, Losses, Node, Probe};
