@@ -45,6 +45,7 @@ pub(crate) fn configure(place: &Place, state: &State, node: &Node) -> Result<(),
         format!("state_dir = {:?}", kept.display().to_string()),
         format!("links = [{}]", links.join(", ")),
         format!("signed = {}", state.signed),
+        format!("timers.bfd_ms = {}", state.liveness_ms),
     ];
     if state.signed {
         let keys = rack::node_keys(place, node).display().to_string();

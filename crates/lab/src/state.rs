@@ -16,6 +16,13 @@ use crate::topology::{LabName, Link, Topology, UnknownTarget};
 /// The version of the file's form.
 const VERSION: u32 = 1;
 
+/// How often neighbours tell each other that frames pass, where nobody says otherwise, in milliseconds.
+pub const LIVENESS_MS: u64 = 10;
+
+const fn usual_liveness() -> u64 {
+    LIVENESS_MS
+}
+
 /// A lab, as its file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -25,6 +32,9 @@ pub struct State {
     pub topology: Topology,
     /// Whether its nodes accept signed messages alone.
     pub signed: bool,
+    /// How often neighbours tell each other that frames pass, in milliseconds.
+    #[serde(default = "usual_liveness")]
+    pub liveness_ms: u64,
     /// The links that are not whole.
     #[serde(default)]
     pub conditions: BTreeMap<String, Condition>,
@@ -47,6 +57,7 @@ impl State {
             version: VERSION,
             topology,
             signed,
+            liveness_ms: LIVENESS_MS,
             conditions: BTreeMap::new(),
             management: None,
         }

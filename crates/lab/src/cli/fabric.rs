@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use rackweave_daemon::output::Failure;
 use rackweave_types::AzPrefix;
 
 use super::raise::raise;
 use super::{AZ, Ended, Named};
 use crate::lab::{self, Plan, Stage};
+use crate::state::LIVENESS_MS;
 use crate::topology;
 
 /// Arguments of `lab fabric`.
@@ -28,6 +29,9 @@ pub(super) struct FabricArgs {
     /// Makes no keys, and has routers accept unsigned messages
     #[arg(long)]
     unsigned: bool,
+    /// How often neighbours tell each other that frames pass; one that misses three is taken for dead
+    #[arg(long, value_name = "MS", default_value_t = LIVENESS_MS, value_parser = value_parser!(u64).range(5..=10_000))]
+    liveness_ms: u64,
     /// Stays until Ctrl-C, and takes the lab away then
     #[arg(long)]
     foreground: bool,
@@ -55,6 +59,7 @@ fn build(args: &FabricArgs) -> Result<(), Ended> {
     let plan = Plan {
         topology,
         signed: !args.unsigned,
+        liveness_ms: args.liveness_ms,
         until: args.until,
         later: args.later.clone(),
     };

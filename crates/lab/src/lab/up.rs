@@ -30,6 +30,8 @@ pub struct Plan {
     pub topology: Topology,
     /// Whether nodes accept signed messages alone.
     pub signed: bool,
+    /// How often neighbours tell each other that frames pass, in milliseconds.
+    pub liveness_ms: u64,
     /// The last stage.
     pub until: Stage,
     /// Nodes whose router is not started.
@@ -84,7 +86,8 @@ pub fn up(
         start: now(),
         started: Vec::new(),
     };
-    let state = State::new(plan.topology, plan.signed);
+    let mut state = State::new(plan.topology, plan.signed);
+    state.liveness_ms = plan.liveness_ms;
     state.write(place)?;
     let done = steps.run(&state, plan.until, &plan.later);
     done.map_err(|error| error.or_down(place.lab()))

@@ -115,11 +115,12 @@ fn news(
     what: &str,
     wanted: impl Fn(&SessionStatus) -> bool,
 ) -> SessionStatus {
+    let mut last = None;
     loop {
         match from.recv_timeout(DEADLINE) {
             Ok(Reply::Session(status)) if wanted(&status) => return status,
-            Ok(_) => {}
-            Err(error) => panic!("{what}: {error}"),
+            Ok(other) => last = Some(other),
+            Err(error) => panic!("{what}: {error}; the last news: {last:?}"),
         }
     }
 }

@@ -233,9 +233,13 @@ impl Watched {
             // It arrived by the kernel's stamp, not when we came to read it.
             let age = arrival.at.map_or(0, |at| stamp.0.saturating_sub(at.0));
             let at = Instant::from_nanos(now.nanos().saturating_sub(age.min(1_000_000_000)));
+            let pace = self.pace(&target);
             match self.sessions.receive(at, target, arrival.bytes) {
                 Ok(change) => {
                     self.heard(now, at, target);
+                    if self.pace(&target) != pace {
+                        self.changed.insert(target);
+                    }
                     if let Some(change) = change {
                         self.changed(now, target, change);
                     }
@@ -318,6 +322,11 @@ impl Watched {
             neighbor.beacons.begin_anew(now);
         }
         self.changed.insert(target);
+    }
+
+    /// After which silence the neighbour counts as dead: both agree on it anew whenever one of them wants to.
+    fn pace(&self, target: &Target) -> Option<Duration> {
+        self.sessions.get(target)?.detection_time()
     }
 
     fn is_up(&self, target: &Target) -> bool {

@@ -14,7 +14,8 @@ use crate::testing::say;
 
 const DAEMONS: &str = "/usr/lib/frr";
 
-/// FRR's zebra and bfdd in a namespace; they end with this value.
+/// FRR's zebra and bfdd in a namespace; they end with this value. FRR is asked for a pace of 100 ms, where a machine that
+/// is busy with other tests takes nobody for dead; how fast the dead are found is measured elsewhere.
 struct Frr {
     dir: PathBuf,
     daemons: Vec<(&'static str, Pid)>,
@@ -31,7 +32,7 @@ impl Frr {
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
             "bfd\n peer {theirs} local-address {ours} interface e0\n  detect-multiplier 3\n  \
-             receive-interval 10\n  transmit-interval 10\n"
+             receive-interval 100\n  transmit-interval 100\n"
         );
         fs::write(&config, text).unwrap();
         assert!(say(netns, &format!("chown -R frr:frr {path}")).0);
@@ -105,7 +106,7 @@ fn a_session_with_frr_is_up_both_ways_and_a_dead_peer_is_found() {
     ours.watch(1);
     let frr = Frr::start(&theirs);
     news(&followed, "up, at the pace that was agreed", |status| {
-        status.is_up() && status.detection_us == Some(30_000)
+        status.is_up() && status.detection_us == Some(300_000)
     });
     let peer = until("frr is up, too", || {
         let peer = frr.peer()?;
@@ -117,16 +118,17 @@ fn a_session_with_frr_is_up_both_ways_and_a_dead_peer_is_found() {
     // A peer that stops is found dead, and up again once it goes on.
     frr.signal("bfdd", Signal::SIGSTOP);
     news(&followed, "found dead", |status| {
-        !status.is_up() && status.reason == "nothing was heard for 30 ms"
+        !status.is_up() && status.reason == "nothing was heard for 300 ms"
     });
     frr.signal("bfdd", Signal::SIGCONT);
     news(&followed, "up again", SessionStatus::is_up);
     // And FRR finds us dead: our process says good-bye, which it shows as our word.
     ours.stop();
-    let down = until("frr is told", || {
+    until("frr is told", || {
         let peer = frr.peer()?;
-        (peer.get("status")?.as_str()? == "down").then_some(peer)
+        let is = |key: &str, value: &str| peer.get(key)?.as_str().filter(|is| *is == value);
+        is("status", "down").and(is("remote-diagnostic", "administratively down"))?;
+        Some(())
     });
-    assert_eq!(down["remote-diagnostic"], "administratively down", "{down}");
     drop(theirs);
 }
