@@ -17,7 +17,7 @@ use crate::ddm::item::{Item, Scope};
 use crate::ddm::learned::NeighborIndex;
 use crate::ddm::policy::scope_of;
 
-/// How long a sled that is new waits to be let in at most.
+/// How long a neighbour that is new waits to be let in at most.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What each link lets in.
@@ -116,20 +116,22 @@ impl Fabric {
         }
     }
 
-    /// Whether a new neighbour is told nothing yet: what a switch tells a sled has it send by this switch, so it is told when
-    /// what it announced itself is let in, or has waited for that long enough.
+    /// Whether a new neighbour is told nothing yet: what a switch tells somebody has it send by this switch, so a sled is
+    /// told when what it announced itself is let in, and another switch or a spine when all are; or when it has waited for
+    /// that long enough.
     pub(super) fn holds_back(&self, index: NeighborIndex) -> bool {
-        let is_sled = |n: &&Neighbor| n.peer.as_ref().is_some_and(|p| p.role == Role::Sled);
-        let sled = self.neighbors.get(index).filter(is_sled);
-        let Some(sled) = sled.filter(|n| self.own.role == Role::Switch && !n.cursor.synced) else {
+        let neighbor = self.neighbors.get(index);
+        let new = neighbor.filter(|n| self.own.role == Role::Switch && !n.cursor.synced);
+        let Some((new, peer)) = new.and_then(|n| Some((n, n.peer.as_ref()?))) else {
             return false;
         };
-        if self.now.at.since(sled.control.since()) >= PATIENCE {
+        if self.now.at.since(new.control.since()) >= PATIENCE {
             return false;
         }
-        match self.filters.made.get(&sled.link) {
+        match self.filters.made.get(&new.link) {
             None => true,
             Some(None) => false,
+            Some(Some(_)) if peer.role != Role::Sled => true,
             Some(Some(made)) => {
                 let mut said = self.learned.prefixes_of(index).peekable();
                 said.peek().is_none() || said.any(|prefix| !made.contains(&prefix))

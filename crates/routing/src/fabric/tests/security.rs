@@ -2,7 +2,7 @@
 
 use rackweave_types::{BootstrapPrefix, Role};
 
-use super::net::{Net, prefix};
+use super::net::{Net, prefix, rack};
 use crate::fabric::{EventKind, LinkId};
 
 #[test]
@@ -172,6 +172,24 @@ fn a_new_sled_is_told_when_it_is_let_in() {
         assert!(expected.contains(&waited), "{waited} ms");
         assert!(net.walk(sled, net.own(switch).unwrap()).is_ok());
     }
+}
+
+/// A switch that comes up is told of nothing by another one that does not let everybody in from it yet.
+#[test]
+fn a_new_switch_is_told_when_its_link_is_open() {
+    let mut net = Net::new();
+    let [one, other] = [1, 2].map(|rack| net.node(Role::Switch, Some((rack, 0xfd))));
+    let sled = net.node(Role::Sled, Some((1, 1)));
+    net.wire(one, sled);
+    net.run_ms(100);
+    net.wire(other, one);
+    let mut waited = 0;
+    while net.ways(other, rack(1).net()).is_none() {
+        net.run_ms(1);
+        waited += 1;
+        assert!(waited < 3_000, "it is never told");
+    }
+    assert!((15..60).contains(&waited), "{waited} ms");
 }
 
 /// A sled that is given a /64 while it runs sends from it when its switches let it in, and not before; one that does not say
