@@ -22,3 +22,8 @@ mod time;
 mod token;
 
 pub use commands::{Commands, tree};
+
+/// Says on standard error why a command did not work.
+pub fn tell(error: anyhow::Error) -> std::process::ExitCode {
+    rackweave_daemon::output::Failure::from(error).tell()
+}

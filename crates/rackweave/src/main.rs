@@ -1,10 +1,13 @@
 //! The one binary: `main` and the argument tree, nothing else.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use rackweave_cli::Commands;
 use rackweave_lab::cli::LabArgs;
 use rackweave_mgs::cli::{self as gateway, MgmtArgs, MgsArgs, SpArgs};
 use rackweave_router::cli::{self as router, RouterArgs};
@@ -46,6 +49,9 @@ enum Command {
     SpSim(sp_sim::cli::Args),
     /// Switch chips of a management network, simulated over real frames.
     SwitchSim(switch_sim::cli::Args),
+    /// What users ask for and operators run: a client of the controller's API.
+    #[command(flatten)]
+    Control(Commands),
     /// Racks on this machine, in network namespaces, and faults in them.
     Lab(LabArgs),
     /// Writes a completion script for a shell to standard output.
@@ -54,6 +60,13 @@ enum Command {
     Completion {
         /// The shell.
         shell: Shell,
+    },
+    /// Writes the manual pages, one for each command, into a directory.
+    ///
+    /// Example: `rackweave man /usr/local/share/man/man1`
+    Man {
+        /// The directory; it is made where it is not there.
+        dir: PathBuf,
     },
 }
 
@@ -68,13 +81,25 @@ fn main() -> ExitCode {
         Command::Mgmt(args) => gateway::mgmt(args),
         Command::SpSim(args) => sp_sim::cli::main(args),
         Command::SwitchSim(args) => switch_sim::cli::main(args),
+        Command::Control(commands) => commands.run(),
         Command::Lab(args) => rackweave_lab::cli::main(args),
         Command::Completion { shell } => {
             let mut command = Rackweave::command();
             clap_complete::generate(shell, &mut command, "rackweave", &mut io::stdout());
             ExitCode::SUCCESS
         }
+        Command::Man { dir } => match man(&dir) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => rackweave_cli::tell(failure),
+        },
     }
+}
+
+/// Writes the manual pages of all commands.
+fn man(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(Rackweave::command(), dir))
+        .with_context(|| format!("cannot write manual pages into {}", dir.display()))
 }
 
 #[cfg(test)]
@@ -84,5 +109,20 @@ mod tests {
     #[test]
     fn the_argument_tree_holds_together() {
         Rackweave::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_has_its_manual_page() {
+        let dir = tempfile::tempdir().unwrap();
+        man(dir.path()).unwrap();
+        for page in [
+            "rackweave",
+            "rackweave-sled-run",
+            "rackweave-subnet-create",
+            "rackweave-fleet-sled-list",
+        ] {
+            let text = std::fs::read_to_string(dir.path().join(format!("{page}.1"))).unwrap();
+            assert!(text.starts_with(".ie"), "{page}: {text}");
+        }
     }
 }
