@@ -19,10 +19,11 @@ use ipnet::IpNet;
 use rackweave_engine::mapping::MappingTable;
 use rackweave_engine::{Port, Program};
 use rackweave_types::state::{
-    BoundaryGroup, BoundaryState, Caps, DhcpSettings, ExternalAddress, ExternalKind, Filters,
-    FirewallAction, FirewallRule, FirewallRuleId, MappingEntry, MappingState, NatBlock,
-    PortAddress, PortBlock, PortConfig, PortLimits, ProtocolFilter, Route, RouteId, RouteTarget,
-    Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateVersion, Subnet, SubnetId, VpcState,
+    BoundaryGroup, BoundaryState, Caps, DhcpSettings, ExistingConnections, ExternalAddress,
+    ExternalKind, Filters, FirewallAction, FirewallRule, FirewallRuleId, MappingEntry,
+    MappingState, NatBlock, PortAddress, PortBlock, PortConfig, PortLimits, ProtocolFilter, Route,
+    RouteId, RouteTarget, Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateVersion, Subnet,
+    SubnetId, VpcState,
 };
 use rackweave_types::{
     Direction, Generation, MacAddr, NodePrefix, PortId, PortRange, Vni, reserved,
@@ -229,6 +230,7 @@ fn vpc() -> Result<VpcState, Box<dyn Error>> {
                 rules: vec![http],
             },
         ],
+        existing_connections: ExistingConnections::Keep,
         transit: Vec::new(),
         peers: Vec::new(),
     })

@@ -8,12 +8,12 @@ use core::net::{IpAddr, Ipv6Addr};
 use std::fmt::Debug;
 
 use rackweave_types::state::{
-    BoundaryGroup, BoundaryState, Cap, Caps, DhcpSettings, DomainName, ExternalAddress,
-    ExternalKind, FileError, Filters, FirewallAction, FirewallRule, FirewallRuleId, HostFilter,
-    IcmpFilter, LeaseTime, MappingEntry, MappingState, NatBlock, Peer, PortAddress, PortBlock,
-    PortConfig, PortLimits, ProtocolFilter, Route, RouteId, RouteTarget, Router, RouterId, RuleSet,
-    RuleSetId, SledUnderlay, StateVersion, Subnet, SubnetId, TransitHolder, VpcState, from_file,
-    from_stream,
+    BoundaryGroup, BoundaryState, Cap, Caps, DhcpSettings, DomainName, ExistingConnections,
+    ExternalAddress, ExternalKind, FileError, Filters, FirewallAction, FirewallRule,
+    FirewallRuleId, HostFilter, IcmpFilter, LeaseTime, MappingEntry, MappingState, NatBlock, Peer,
+    PortAddress, PortBlock, PortConfig, PortLimits, ProtocolFilter, Route, RouteId, RouteTarget,
+    Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateVersion, Subnet, SubnetId,
+    TransitHolder, VpcState, from_file, from_stream,
 };
 use rackweave_types::{
     BytesPerSecond, Direction, Generation, MacAddr, Mtu, NodePrefix, PacketsPerSecond, PortId,
@@ -168,6 +168,7 @@ fn vpc() -> VpcState {
                 rules: vec![user_rule, ping],
             },
         ],
+        existing_connections: ExistingConnections::Keep,
         transit: vec![TransitHolder {
             prefix: "192.168.0.0/16".parse().unwrap(),
             sled: sled(1, 2),

@@ -199,6 +199,7 @@ pub(super) fn update(
         spec: VpcSpec {
             ipv4: spec.ipv4.clone(),
             ipv6: old.spec.ipv6,
+            existing_connections: spec.existing_connections,
         },
         given: old.given.clone(),
     });

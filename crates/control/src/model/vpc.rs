@@ -2,7 +2,7 @@
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use rackweave_types::Vni;
-use rackweave_types::state::{DomainName, RecordData, SubnetId};
+use rackweave_types::state::{DomainName, ExistingConnections, RecordData, SubnetId};
 use serde::{Deserialize, Serialize};
 
 use crate::key::Id;
@@ -17,6 +17,9 @@ pub struct VpcSpec {
     /// Its /48 of unique local IPv6 addresses (RFC 4193); drawn where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipv6: Option<Ipv6Net>,
+    /// What becomes of connections that a change of its rules forbids.
+    #[serde(default, skip_serializing_if = "ExistingConnections::is_keep")]
+    pub existing_connections: ExistingConnections,
 }
 
 /// What a VPC was given.

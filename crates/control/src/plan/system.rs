@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rackweave_types::state::{
-    BoundaryGroup, BoundaryState, Caps, DhcpSettings, Filters, FirewallAction, FirewallRule,
-    FirewallRuleId, NatEntry, PortAddress, PortConfig, PortLimits, Route, RouteId, RouteTarget,
-    Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateObject, StateVersion, Subnet,
-    SubnetId, SystemState, VpcState,
+    BoundaryGroup, BoundaryState, Caps, DhcpSettings, ExistingConnections, Filters, FirewallAction,
+    FirewallRule, FirewallRuleId, NatEntry, PortAddress, PortConfig, PortLimits, Route, RouteId,
+    RouteTarget, Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateObject, StateVersion,
+    Subnet, SubnetId, SystemState, VpcState,
 };
 use rackweave_types::{
     AzPrefix, Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, ServicePrefix, ServiceRole,
@@ -115,6 +115,7 @@ pub(super) fn vpc(az: &Entry<AzSpec, AzGiven>) -> [Planned; 2] {
             routes,
         }],
         rule_sets: Vec::new(),
+        existing_connections: ExistingConnections::Keep,
         transit: Vec::new(),
         peers: Vec::new(),
     };

@@ -117,6 +117,7 @@ fn frame(
         subnets,
         routers,
         rule_sets: Vec::new(),
+        existing_connections: vpc.spec.existing_connections,
         transit: transit(intent, id),
         peers,
     }

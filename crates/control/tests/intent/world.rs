@@ -164,7 +164,7 @@ impl World {
         let project = self.project(project);
         let spec = Spec::Vpc(VpcSpec {
             ipv4: vec![ipv4.parse().unwrap()],
-            ipv6: None,
+            ..VpcSpec::default()
         });
         self.create(Some(project), name, spec)
     }

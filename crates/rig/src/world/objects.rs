@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result};
 use rackweave_types::state::{
-    Caps, DhcpSettings, Filters, FirewallAction, FirewallRule, FirewallRuleId, IcmpFilter,
-    PortAddress, PortConfig, PortLimits, ProtocolFilter, RecordData, Route, RouteId, RouteTarget,
-    Router, RouterId, RuleSet, RuleSetId, StateVersion, Subnet, SubnetId, VpcState, ZoneRecord,
-    ZoneState,
+    Caps, DhcpSettings, ExistingConnections, Filters, FirewallAction, FirewallRule, FirewallRuleId,
+    IcmpFilter, PortAddress, PortConfig, PortLimits, ProtocolFilter, RecordData, Route, RouteId,
+    RouteTarget, Router, RouterId, RuleSet, RuleSetId, StateVersion, Subnet, SubnetId, VpcState,
+    ZoneRecord, ZoneState,
 };
 use rackweave_types::{Direction, Generation, MacAddr, PortId, PortRange, Vni, reserved};
 
@@ -93,6 +93,7 @@ pub(super) fn user_vpc(vni: Vni) -> Result<VpcState> {
         ],
         routers: vec![way_out()?],
         rule_sets: vec![RuleSet::default_rules(DEFAULT, vni), guarded()],
+        existing_connections: ExistingConnections::Keep,
         transit: Vec::new(),
         peers: Vec::new(),
     })

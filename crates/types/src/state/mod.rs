@@ -78,5 +78,5 @@ pub use switch::{
 };
 pub use underlay::SledUnderlay;
 pub use version::{StateVersion, UnreadableVersion};
-pub use vpc::{Peer, Subnet, TransitHolder, VpcState};
+pub use vpc::{ExistingConnections, Peer, Subnet, TransitHolder, VpcState};
 pub use zone::{RecordData, ZoneRecord, ZoneState};

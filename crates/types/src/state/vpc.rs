@@ -33,12 +33,34 @@ pub struct VpcState {
     /// Its firewall rules.
     #[serde(default)]
     pub rule_sets: Vec<RuleSet>,
+    /// What becomes of connections that a change of its rules forbids.
+    #[serde(default, skip_serializing_if = "ExistingConnections::is_keep")]
+    pub existing_connections: ExistingConnections,
     /// Who may send with foreign sources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transit: Vec<TransitHolder>,
     /// The VPCs it is peered with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<Peer>,
+}
+
+/// What becomes of connections that a change of rules forbids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExistingConnections {
+    /// They go on; only new ones are refused.
+    #[default]
+    Keep,
+    /// They are cut with their next packet.
+    Cut,
+}
+
+impl ExistingConnections {
+    /// Whether they go on.
+    #[must_use]
+    pub const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
 }
 
 /// A subnet, with a prefix of one family or of both.

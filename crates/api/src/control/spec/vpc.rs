@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rackweave_types::state::RecordData;
+use rackweave_types::state::{ExistingConnections, RecordData};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +19,11 @@ pub struct VpcSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub ipv6: Option<Ipv6Net>,
+    /// What becomes of connections that a change of its rules forbids: they go on (`keep`, where nothing is said), or are
+    /// cut with their next packet (`cut`).
+    #[serde(default, skip_serializing_if = "ExistingConnections::is_keep")]
+    #[schema(value_type = String, example = "keep")]
+    pub existing_connections: ExistingConnections,
 }
 
 /// A subnet: a prefix of each family.
