@@ -6,6 +6,7 @@
 //! | [`config`] | configuration files, and what those of all daemons have in common |
 //! | [`conversation`] | clients of the control socket: a daemon says what it answers ([`conversation::Service`]) |
 //! | [`dir`] | directories of a daemon |
+//! | [`follow`] | how a node hears from the controllers what it is to be |
 //! | [`http`] | HTTP APIs, described by their own handlers |
 //! | [`listen`] | the control socket's file, for root and a group |
 //! | [`lock`] | one process for each run directory |
@@ -22,6 +23,7 @@ pub mod ask;
 pub mod config;
 pub mod conversation;
 pub mod dir;
+pub mod follow;
 pub mod http;
 pub mod listen;
 pub mod lock;

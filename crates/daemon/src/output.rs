@@ -88,6 +88,19 @@ impl From<ApiError> for Failure {
     }
 }
 
+/// An error with all its causes.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string does not fail.
+        let _written = fmt::Write::write_fmt(&mut text, format_args!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 impl Failure {
     /// Why the daemon of this name could not be asked, or what it refused.
     #[must_use]
