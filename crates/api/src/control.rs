@@ -24,6 +24,8 @@ pub const BASE: &str = "/v1";
 pub const RUN_DIR: &str = "/run/rackweave/controller";
 /// The unix socket of the API in the run directory.
 pub const SOCKET: &str = "api.sock";
+/// The TCP port on which nodes reach controllers.
+pub const NODES_PORT: u16 = 6094;
 /// The header field that names the revision of a change.
 pub const REVISION: &str = "x-revision";
 /// The header field by which a client names a change, so that its repetition has the first one's answer.

@@ -37,7 +37,9 @@ pub use explain::{
 pub use flows::{End, Flow, FlowFilter, Flows, FlowsRequest};
 pub use ports::{Device, InstanceName, PortInfo, Ports, PortsRequest, Traffic};
 pub use rules::{Rule, Rules, RulesRequest};
-pub use status::{PassedOver, StateStatus, Status, StatusRequest, UnderlayStatus, WorkerStatus};
+pub use status::{
+    ControllerStatus, PassedOver, StateStatus, Status, StatusRequest, UnderlayStatus, WorkerStatus,
+};
 
 /// The service of the sled's socket, as its hello names it.
 pub const SERVICE: &str = "sled";

@@ -147,6 +147,7 @@ fn status() -> Status {
                 why: "the kernel has no TUN_F_UDP_TUNNEL_GSO".to_owned(),
             }],
         },
+        controller: None,
         state: StateStatus {
             generation: Some(Generation::new(6)),
             errors: vec![ObjectError {

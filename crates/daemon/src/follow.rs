@@ -10,10 +10,12 @@
 //! fits. [`Follow`] does it over HTTP. A node that loses all controllers goes on with the state that it has; one that
 //! comes back is told what it missed, or all of it where that cannot be told or does not fit.
 
+mod config;
 mod course;
 mod door;
 mod state;
 
+pub use config::{ControllerConfig, ControllersError};
 pub use course::{Ask, Change, Course, Misfit};
 pub use door::{Follow, FollowStatus, Node, Settings};
 pub use state::NodeState;

@@ -6,9 +6,11 @@
 
 mod config;
 mod der;
+mod keys;
 mod leaf;
 #[cfg(test)]
 mod testing;
 
 pub use config::{client_config, server_config};
+pub use keys::{Keys, KeysError};
 pub use leaf::{Leaf, LeafError, Node, NodeError, node};

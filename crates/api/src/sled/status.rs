@@ -23,6 +23,9 @@ pub struct Status {
     pub sled: Option<NodePrefix>,
     /// How it reaches the underlay.
     pub underlay: UnderlayStatus,
+    /// How it follows its controllers; none where its host state is a file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<ControllerStatus>,
     /// The host state.
     pub state: StateStatus,
     /// How many ports there are.
@@ -61,6 +64,27 @@ pub struct StateStatus {
     /// What is wrong with the state that was handed over last, if it does not hold.
     #[serde(default)]
     pub errors: Vec<ObjectError>,
+}
+
+/// How a sled follows its controllers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerStatus {
+    /// The one that it hears; none while it hears nobody, and goes on with what it heard last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Why it hears nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The generation that it heard of last.
+    pub heard: Generation,
+    /// Changes heard.
+    pub deltas: u64,
+    /// Whole states heard.
+    pub states: u64,
+    /// Updates that did not fit, after which the whole state was asked for.
+    pub misfits: u64,
+    /// Streams that ended, and controllers that did not answer.
+    pub lost: u64,
 }
 
 /// A worker.

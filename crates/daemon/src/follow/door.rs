@@ -8,9 +8,9 @@ use rackweave_api::http::{Client, ClientError, LINE_MAX, Octets};
 use rackweave_api::local::{LineDecoder, LineTooLong};
 use rackweave_types::{Generation, NodePrefix};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::{Change, Course, Misfit, NodeState, Update};
+use super::{Change, ControllerConfig, Course, Misfit, NodeState, Update};
 use crate::output::causes;
 
 /// How long a controller may take to begin its answer.
@@ -19,6 +19,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often a node says what it has, where nothing changes.
 const REGULARLY: Duration = Duration::from_secs(30);
+/// How often it looks whether what could not be put into force is in force now.
+const FAULTY: Duration = Duration::from_secs(1);
 /// How long a report that was not taken waits.
 const AGAIN: Duration = Duration::from_secs(1);
 /// The most errors of a report.
@@ -75,6 +77,7 @@ pub struct Follow<S> {
     path: String,
     course: Course<S>,
     random: fn() -> u32,
+    renewal: Option<ControllerConfig>,
     status: watch::Sender<FollowStatus>,
 }
 
@@ -105,6 +108,7 @@ impl<S: NodeState> Follow<S> {
             course: Course::new(settings.controllers.len(), state, random()),
             settings,
             random,
+            renewal: None,
             status: watch::Sender::default(),
         }
     }
@@ -121,20 +125,20 @@ impl<S: NodeState> Follow<S> {
         self.course.state()
     }
 
-    /// Asks each controller in turn, once, what the node is to be. True where one has answered: what the node has is
-    /// then the newest state. A node that was away does so before it begins.
-    pub async fn catch_up(&mut self, patience: Duration) -> bool {
-        let asking = async {
-            while !self.course.asked_all() {
-                match self.catch_up_with_one().await {
-                    Ok(()) => return true,
-                    Err(lost) => self.give_up(&lost),
-                }
-                let _pause = self.course.lost((self.random)());
-            }
-            false
-        };
-        timeout(patience, asking).await.unwrap_or(false)
+    /// The same node, which reads its keys and addresses again where no controller is of use.
+    #[must_use]
+    pub fn renewed_from(mut self, config: ControllerConfig) -> Self {
+        self.renewal = Some(config);
+        self
+    }
+
+    /// Asks controllers in turn what the node is to be, until one has answered: what it has is then the newest state. A
+    /// node that was away does so before it begins. May be dropped, and [`run`](Self::run) goes on from there.
+    pub async fn catch_up(&mut self) {
+        while let Err(lost) = self.catch_up_with_one().await {
+            self.give_up(&lost);
+            self.pause().await;
+        }
     }
 
     /// Follows for ever. Dropped, it ends.
@@ -142,7 +146,27 @@ impl<S: NodeState> Follow<S> {
         loop {
             let Err(lost) = self.follow_one(&mut node).await;
             self.give_up(&lost);
-            sleep(self.course.lost((self.random)())).await;
+            self.pause().await;
+        }
+    }
+
+    /// Goes on to the next controller, after a while.
+    async fn pause(&mut self) {
+        let pause = self.course.lost((self.random)());
+        sleep(pause).await;
+        if !self.course.asked_all() {
+            return;
+        }
+        if let Some(config) = &self.renewal {
+            match config.settings() {
+                Ok(settings) if settings.node == self.settings.node => self.settings = settings,
+                Ok(settings) => {
+                    tracing::warn!(node = %settings.node, "the keys are another node's now");
+                }
+                Err(error) => {
+                    tracing::warn!(error = causes(&error), "the keys cannot be read again");
+                }
+            }
         }
     }
 
@@ -192,19 +216,18 @@ impl<S: NodeState> Follow<S> {
         say: &watch::Sender<Option<NodeReport>>,
     ) -> Result<Infallible, Lost> {
         let mut lines = LineDecoder::new(LINE_MAX);
-        let mut regularly = interval(REGULARLY);
-        regularly.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        regularly.reset();
+        let mut silent = Instant::now() + SILENCE;
+        let mut due = Instant::now() + REGULARLY;
         loop {
             let octets = tokio::select! {
-                octets = timeout(SILENCE, stream.next()) => octets,
-                _ = regularly.tick() => {
-                    let errors = node.errors().await;
-                    self.say(say, errors);
+                octets = timeout_at(silent, stream.next()) => octets,
+                () = sleep_until(due) => {
+                    due = self.say(say, node.errors().await);
                     continue;
                 }
             };
             let octets = octets.map_err(|_| Lost::Silent)??.ok_or(Lost::Ended)?;
+            silent = Instant::now() + SILENCE;
             lines.feed(&octets);
             let mut heard = None;
             while let Some(line) = lines.next_line()? {
@@ -220,8 +243,7 @@ impl<S: NodeState> Follow<S> {
                 });
             }
             if let (Some(change), Some(state)) = (heard, self.course.state()) {
-                let errors = node.apply(state, &change).await;
-                self.say(say, errors);
+                due = self.say(say, node.apply(state, &change).await);
             }
         }
     }
@@ -244,18 +266,23 @@ impl<S: NodeState> Follow<S> {
         heard
     }
 
-    /// Says what is in force.
-    fn say(&self, say: &watch::Sender<Option<NodeReport>>, mut errors: Vec<ObjectError>) {
-        let Some(state) = self.course.state() else {
-            return;
-        };
-        errors.truncate(ERRORS);
-        say.send_replace(Some(NodeReport {
-            generation: state.generation(),
-            digest: state.digest().to_string(),
-            errors,
-            program: crate::program(),
-        }));
+    /// Says what is in force; gives when to look again.
+    fn say(
+        &self,
+        say: &watch::Sender<Option<NodeReport>>,
+        mut errors: Vec<ObjectError>,
+    ) -> Instant {
+        let pause = if errors.is_empty() { REGULARLY } else { FAULTY };
+        if let Some(state) = self.course.state() {
+            errors.truncate(ERRORS);
+            say.send_replace(Some(NodeReport {
+                generation: state.generation(),
+                digest: state.digest().to_string(),
+                errors,
+                program: crate::program(),
+            }));
+        }
+        Instant::now() + pause
     }
 
     /// A controller is of use.
