@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use rackweave_daemon::config::{ConfigFileError, ControlConfig, MetricsConfig};
+use rackweave_daemon::follow::ControllerConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::workers::PollMode;
@@ -19,6 +20,8 @@ pub struct Config {
     /// The host state as a file; where there is none, the last one applied is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_state: Option<PathBuf>,
+    /// Who says what the sled is to be, instead of a file.
+    pub controller: ControllerConfig,
     /// Worker threads: a power of two.
     pub workers: u16,
     /// The processors that workers are pinned to, one each in turn; not pinned where there is none.
@@ -40,6 +43,7 @@ impl Default for Config {
             run_dir: "/run/rackweave/sled".into(),
             state_dir: "/var/lib/rackweave/sled".into(),
             host_state: None,
+            controller: ControllerConfig::default(),
             workers: 1,
             cpus: None,
             poll: PollMode::default(),
@@ -126,6 +130,13 @@ impl Config {
         {
             return Err(value("underlay.tap", "not the name of an interface"));
         }
+        if self.controller.is_used() && self.host_state.is_some() {
+            return Err(value(
+                "host_state",
+                "a sled that follows controllers takes no file; leave out one of the two",
+            ));
+        }
+        self.controller.check()?;
         if !self.metrics.is_local() {
             return Err(value(
                 "metrics.listen",
@@ -183,6 +194,14 @@ mod tests {
             ("workers = 3", "workers"),
             ("cpus = []", "cpus"),
             ("[underlay]\ntap = \"a/b\"", "underlay.tap"),
+            (
+                "host_state = \"/h.json\"\n[controller]\nkeys = \"/k\"",
+                "host_state",
+            ),
+            (
+                "[controller]\naddresses = [\"[::1]:6094\"]",
+                "controller.keys",
+            ),
             ("[metrics]\nlisten = \"0.0.0.0:9101\"", "metrics.listen"),
         ] {
             let error = read(text).unwrap().check().unwrap_err().to_string();

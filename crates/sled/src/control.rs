@@ -31,11 +31,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use rackweave_api::sled::UnderlayStatus;
+use rackweave_daemon::follow::FollowStatus;
 use rackweave_types::Instant;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use doors::open_doors;
 pub(crate) use names::{device_label, instance_label, title};
+pub(crate) use overview::errors as told_errors;
 pub(crate) use packet::{from_hex as octets_of, protocol};
 pub(crate) use summary::{FLAG_LETTERS, end as end_text, frame_text, protocol_name};
 
@@ -54,6 +56,8 @@ pub struct Context {
     pub info: Arc<Info>,
     /// What the agent has counted.
     pub agent: AgentCounts,
+    /// How the sled follows its controllers, where it does.
+    pub follows: Option<watch::Receiver<FollowStatus>>,
     /// Told when somebody asks the sled to end.
     pub stop: Arc<Notify>,
     /// The captures that run.

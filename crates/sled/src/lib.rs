@@ -5,6 +5,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod controller;
 pub mod host;
 pub mod journal;
 pub mod metrics;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rackweave_api::sled::{PassedOver, UnderlayStatus};
 use rackweave_daemon::dir::private_dir;
+use rackweave_daemon::follow::Follow;
 use rackweave_daemon::lock::Lock;
 use rackweave_daemon::notify;
 use rackweave_linux::{clock, heap};
 use rackweave_types::Instant;
 use rackweave_types::state::HostState;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -19,6 +21,7 @@ use crate::capture::Captures;
 use crate::config::Config;
 use crate::control;
 use crate::control::{AgentCounts, Info};
+use crate::controller::{self, Sled};
 use crate::host::{Host, HostCommand, HostSettings, MachineDevices, kept, serve};
 use crate::journal::Keep;
 use crate::queue::Queue;
@@ -45,10 +48,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
     let _lock = Lock::take(&config.run_dir, "sled")?;
-    let (state, wrong) = kept::first(config.host_state.as_deref(), &config.state_dir)?;
-    if let Some(wrong) = wrong {
-        tracing::error!(errors = %wrong, "the last state that was applied is used instead");
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (state, follow) = begin(config, &runtime)?;
     let mut wire = Wire::open(config, &state.underlay)?;
     tracing::info!(underlay = %wire.kind, passed_over = ?wire.passed_over, "underlay open");
     let (punts, inbox) = mpsc::channel(PUNTS);
@@ -64,9 +67,6 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     );
     let (commands, received) = mpsc::channel(COMMANDS);
     let thread = serve::spawn(host, received)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let (agent_state, state) = watch::channel(Arc::default());
     let (counters, counted) = watch::channel(AgentCounters::default());
     let doors = Doors {
@@ -83,6 +83,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         host: commands.clone(),
         info: Arc::new(info(config, &wire, started)),
         agent: AgentCounts::new(move || counted.borrow().named()),
+        follows: follow.as_ref().map(Follow::status),
         stop: Arc::new(Notify::new()),
         captures: Captures::default(),
     };
@@ -90,6 +91,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         tokio::spawn(agent::serve(doors));
         tokio::spawn(tell_agent(published, agent_state));
         control::open_doors(config, &context).await?;
+        if let Some(follow) = follow {
+            let host = commands.clone();
+            tokio::spawn(follow.run(Sled { host }));
+        }
         attend(commands, &context.stop).await
     });
     drop(context);
@@ -99,6 +104,23 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     drop(workers);
     host.stop();
     served
+}
+
+/// The state to begin with, and how it goes on where the sled follows controllers.
+fn begin(
+    config: &Config,
+    runtime: &Runtime,
+) -> anyhow::Result<(HostState, Option<Follow<HostState>>)> {
+    if config.controller.is_used() {
+        let begun = controller::begin(&config.controller, &config.state_dir);
+        let (state, follow) = runtime.block_on(begun)?;
+        return Ok((state, Some(follow)));
+    }
+    let (state, wrong) = kept::first(config.host_state.as_deref(), &config.state_dir)?;
+    if let Some(wrong) = wrong {
+        tracing::error!(errors = %wrong, "the last state that was applied is used instead");
+    }
+    Ok((state, None))
 }
 
 /// Tells the agent of each state that is applied.

@@ -39,6 +39,14 @@ pub(super) fn status(status: &Status, bold: bool) -> String {
     for other in &status.underlay.passed_over {
         facts.line("", &format!("not {}: {}", other.kind, other.why));
     }
+    if let Some(controller) = &status.controller {
+        let nobody = || "none is heard; what was said last holds".to_owned();
+        let heard = controller.address.clone().unwrap_or_else(nobody);
+        facts.line("controller", &heard);
+        if let Some(fault) = &controller.fault {
+            facts.line("", fault);
+        }
+    }
     let state = status.state.generation.map_or_else(
         || "none; give it one: `rackweave sled apply FILE`".to_owned(),
         |generation| format!("generation {generation} applied"),

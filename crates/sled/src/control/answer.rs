@@ -132,8 +132,10 @@ fn blocking(context: &Context, request: Request, outbox: &Outbox) -> Result<(), 
     match request {
         Request::Status(_) => {
             let snapshot = snapshot_blocking(context)?;
-            let status =
+            let mut status =
                 overview::status(&context.info, &snapshot, &gather(workers)?, clock::now());
+            let follows = context.follows.as_ref();
+            status.controller = follows.map(|follows| overview::controller(&follows.borrow()));
             outbox.send_blocking(status, false)?;
         }
         Request::Ports(_) => {
@@ -188,6 +190,13 @@ fn applied(snapshot: &Snapshot) -> Result<&HostState, ApiError> {
 }
 
 fn apply(context: &Context, request: ApplyRequest) -> Result<Applied, ApiError> {
+    if context.follows.is_some() {
+        return Err(
+            ApiError::new(Code::Refused, "the host state was not applied")
+                .cause("this sled follows its controllers")
+                .next("change what was asked for there: `rackweave apply -f FILE`"),
+        );
+    }
     let (reply, answer) = oneshot::channel();
     let state = request.state;
     let asked = context

@@ -1,9 +1,10 @@
 //! How the sled is, and its ports.
 
 use rackweave_api::sled::{
-    Device as DeviceInfo, InstanceName, ObjectError, PortInfo, Ports, StateStatus, Status, Traffic,
-    WorkerStatus,
+    ControllerStatus, Device as DeviceInfo, InstanceName, ObjectError, PortInfo, Ports,
+    StateStatus, Status, Traffic, WorkerStatus,
 };
+use rackweave_daemon::follow::FollowStatus;
 use rackweave_engine::program::Limits;
 use rackweave_types::Instant;
 use rackweave_types::state::{Device, HostState, PortConfig};
@@ -36,6 +37,7 @@ pub(crate) fn status(
         uptime_ms: nanos(now.since(info.started)) / 1_000_000,
         sled: state.map(|state| state.underlay.sled),
         underlay: info.underlay.clone(),
+        controller: None,
         state: StateStatus {
             generation: state.map(|state| state.generation),
             errors: snapshot.refused.as_deref().map(errors).unwrap_or_default(),
@@ -43,6 +45,19 @@ pub(crate) fn status(
         ports: u32::try_from(gathered.ports.len()).unwrap_or(u32::MAX),
         flows: gathered.ports.values().map(|port| port.flows).sum(),
         workers: gathered.workers.iter().map(worker).collect(),
+    }
+}
+
+/// How the sled follows its controllers.
+pub(crate) fn controller(follows: &FollowStatus) -> ControllerStatus {
+    ControllerStatus {
+        address: follows.controller.clone(),
+        fault: follows.fault.clone(),
+        heard: follows.generation,
+        deltas: follows.deltas,
+        states: follows.states,
+        misfits: follows.misfits,
+        lost: follows.lost,
     }
 }
 

@@ -107,6 +107,7 @@ impl Sled {
             host,
             info: Arc::new(info()),
             agent: AgentCounts::new(|| vec![("dropped_queue_full", "", 4), ("dns_queries", "", 9)]),
+            follows: None,
             stop: Arc::clone(&stop),
             captures: Captures::default(),
         };

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rackweave_engine::Program;
 use rackweave_engine::mapping::MappingTable;
 use rackweave_engine::program::Limits;
-use rackweave_types::state::{HostState, MappingState, PortConfig, VpcState};
+use rackweave_engine::{Existing, Program};
+use rackweave_types::state::{ExistingConnections, HostState, MappingState, PortConfig, VpcState};
 use rackweave_types::{Instant, MacAddr, PortId, Vni};
 use rackweave_vpc::{ConfigError, ConfigObject, KEEP, mapping_changes, mapping_table};
 
@@ -32,6 +32,8 @@ pub struct CompiledPort {
     pub program: Arc<Program>,
     /// How much state it may hold.
     pub limits: Limits,
+    /// What becomes of connections that a change forbids.
+    pub existing: Existing,
     /// The networks that the program's mapping tables are of.
     tables: Vec<Vni>,
 }
@@ -191,6 +193,10 @@ fn anew(
         mac: port.mac,
         program: Arc::new(compiled.map_err(|error| Fault::Other(error.to_string()))?),
         limits: program.limits,
+        existing: match vpc.existing_connections {
+            ExistingConnections::Keep => Existing::Keep,
+            ExistingConnections::Cut => Existing::Cut,
+        },
         tables: program.tables,
     })
 }

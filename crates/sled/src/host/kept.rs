@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rackweave_linux::random;
-use rackweave_types::state::HostState;
+use rackweave_types::NodePrefix;
+use rackweave_types::state::{HostState, from_stream};
 
 use super::error::HostErrors;
 use super::read;
@@ -22,7 +23,7 @@ const SECRET: &str = "secret";
 /// What the system said.
 pub fn keep(state_dir: &Path, state: &HostState) -> io::Result<()> {
     let (path, new) = (state_dir.join(LAST), state_dir.join("host.json.new"));
-    let text = serde_json::to_vec_pretty(state).map_err(io::Error::other)?;
+    let text = serde_json::to_vec(state).map_err(io::Error::other)?;
     write_private(&new, &text)?;
     File::open(&new)?.sync_all()?;
     fs::rename(&new, &path)?;
@@ -56,6 +57,29 @@ pub fn first(
             state_dir.join(LAST).display()
         ))),
     }
+}
+
+/// The last state of this node, whatever release wrote it; none where there is none that can be read.
+#[must_use]
+pub fn of(state_dir: &Path, node: NodePrefix) -> Option<HostState> {
+    let path = last(state_dir)?;
+    let read = fs::read(&path).and_then(|text| {
+        let mut json = serde_json::Deserializer::from_slice(&text);
+        from_stream(&mut json).map_err(io::Error::from)
+    });
+    let state: HostState = match read {
+        Ok(state) => state,
+        Err(error) => {
+            tracing::warn!(%error, file = %path.display(), "the last state cannot be read");
+            return None;
+        }
+    };
+    if state.underlay.sled != node {
+        let other = state.underlay.sled;
+        tracing::warn!(%node, %other, "the last state is another sled's, and is not used");
+        return None;
+    }
+    Some(state)
 }
 
 /// The secret words of this boot's flow hashes; drawn where there are none yet.

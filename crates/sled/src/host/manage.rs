@@ -49,6 +49,24 @@ pub struct HostSettings {
     pub file: Option<PathBuf>,
 }
 
+/// A program that a port gets.
+struct Installed {
+    id: PortId,
+    program: Arc<Program>,
+    existing: Existing,
+}
+
+impl Installed {
+    fn of(id: PortId, new: &Compiled) -> Self {
+        let port = &new.ports[&id];
+        Self {
+            id,
+            program: Arc::clone(&port.program),
+            existing: port.existing,
+        }
+    }
+}
+
 /// The host state as it runs.
 pub struct Host {
     settings: HostSettings,
@@ -197,10 +215,14 @@ impl Host {
                 Step::Remove(id) => self.remove(id),
                 Step::Detach(id) => self.detach(id),
                 Step::Add(id) => self.add(id, &new, made.remove(&id)),
-                Step::Rebuild(id) => self.rebuild(id, &new),
-                Step::Install(id) => {
-                    installs.push((id, Arc::clone(&new.ports[&id].program)));
+                Step::Rebuild(id) => {
+                    self.rebuild(id, &new);
+                    // It runs its program already; this cuts what that forbids.
+                    if new.ports[&id].existing == Existing::Cut {
+                        installs.push(Installed::of(id, &new));
+                    }
                 }
+                Step::Install(id) => installs.push(Installed::of(id, &new)),
                 Step::Attach(_) => {}
             }
         }
@@ -330,20 +352,20 @@ impl Host {
                 for (index, slot) in (0_u16..).zip(slots) {
                     self.on(index, move |worker| worker.add_port(slot));
                 }
-                self.install(vec![(id, Arc::clone(&port.program))]);
+                self.install(vec![Installed::of(id, new)]);
             }
         }
     }
 
     /// Every worker gets all new programs between two batches.
-    fn install(&self, programs: Vec<(PortId, Arc<Program>)>) {
+    fn install(&self, programs: Vec<Installed>) {
         if programs.is_empty() {
             return;
         }
         let programs = Arc::new(programs);
         let done = self.workers.run_on_all(move |worker| {
-            for (id, program) in programs.iter() {
-                worker.install(*id, program, Existing::Keep);
+            for new in programs.iter() {
+                worker.install(new.id, &new.program, new.existing);
             }
         });
         if let Err(error) = done {

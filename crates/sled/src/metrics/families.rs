@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rackweave_daemon::follow::FollowStatus;
 use rackweave_daemon::metrics::{Family, Kind, Labels, Value};
 use rackweave_types::state::{HostState, PortConfig};
 use rackweave_types::{Direction, Instant, PortId};
@@ -22,12 +23,14 @@ pub(super) struct Seen<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) gathered: &'a Gathered,
     pub(super) agent: &'a [AgentCount],
+    pub(super) follows: Option<&'a FollowStatus>,
     pub(super) now: Instant,
 }
 
 /// All families.
 pub(super) fn families(seen: Seen<'_>) -> Vec<Family> {
     let mut families = sled(seen);
+    families.extend(seen.follows.map(controllers).into_iter().flatten());
     families.extend(ports(seen));
     families.extend(workers(seen.gathered));
     families.extend(seen.agent.iter().map(|(name, help, count)| {
@@ -43,6 +46,32 @@ fn seconds(duration: Duration) -> Value {
 
 fn count(count: usize) -> Value {
     Value::Count(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// How it follows its controllers.
+fn controllers(follows: &FollowStatus) -> [Family; 5] {
+    let one = |value| vec![(Labels::new(), Value::Count(value))];
+    let counter = |name, help, value| Family::new(Kind::Counter, name, help, one(value));
+    [
+        Family::new(
+            Kind::Gauge,
+            "controller_connected",
+            "1 while a controller is heard.",
+            one(follows.controller.is_some().into()),
+        ),
+        counter("controller_deltas", "Changes heard.", follows.deltas),
+        counter("controller_states", "Whole states heard.", follows.states),
+        counter(
+            "controller_misfits",
+            "Updates that did not fit on the state: the whole was asked for.",
+            follows.misfits,
+        ),
+        counter(
+            "controller_lost",
+            "Streams that ended, and controllers that did not answer.",
+            follows.lost,
+        ),
+    ]
 }
 
 /// The sled as a whole.

@@ -25,12 +25,17 @@ impl Counted for Context {
         let context = self.clone();
         // Workers' jobs are waited for, and must not keep the agent from its guests.
         let told = tokio::task::spawn_blocking(move || {
+            let follows = context
+                .follows
+                .as_ref()
+                .map(|follows| follows.borrow().clone());
             let gathered = gather(&context.workers).ok()?;
             let families = families(Seen {
                 info: &context.info,
                 snapshot: &snapshot,
                 gathered: &gathered,
                 agent: &context.agent.get(),
+                follows: follows.as_ref(),
                 now: clock::now(),
             });
             text(PREFIX, families).ok()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rackweave_api::sled::UnderlayStatus;
+use rackweave_daemon::follow::FollowStatus;
 use rackweave_daemon::metrics::text;
 use rackweave_engine::DropReason;
 use rackweave_types::{Instant, PortId};
@@ -119,11 +120,17 @@ fn told() -> String {
         },
         cpus: None,
     };
+    let follows = FollowStatus {
+        controller: Some("https://[fd00:1:2:ff00::1]:6094".to_owned()),
+        misfits: 1,
+        ..FollowStatus::default()
+    };
     let seen = Seen {
         info: &info,
         snapshot: &snapshot,
         gathered: &gathered,
         agent: &[("dns_queries", "DNS queries read.", 9)],
+        follows: Some(&follows),
         now: Instant::from_nanos(1_500_000_000),
     };
     text(PREFIX, families(seen)).unwrap()
@@ -153,6 +160,8 @@ fn what_is_told_is_openmetrics() {
     );
     assert!((value("uptime_seconds", "") - 1.5).abs() < f64::EPSILON);
     assert!((value("state_generation", "") - 7.0).abs() < f64::EPSILON);
+    assert!((value("controller_connected", "") - 1.0).abs() < f64::EPSILON);
+    assert!((value("controller_misfits", "") - 1.0).abs() < f64::EPSILON);
     assert!((value("port_attached", port) - 1.0).abs() < f64::EPSILON);
     assert!((value("port_nat_ports", port) - 2048.0).abs() < f64::EPSILON);
     assert!((value("agent_dns_queries", "") - 9.0).abs() < f64::EPSILON);

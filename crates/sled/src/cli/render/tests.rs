@@ -1,8 +1,8 @@
 //! Tables as they stand on a terminal. They are frozen: who reads them with awk may go by their columns.
 
 use rackweave_api::sled::{
-    Device, Drop, InstanceName, LayerStep, ObjectError, OuterSummary, PassedOver, Rule,
-    StateStatus, Traffic, UnderlayStatus, Verdict,
+    ControllerStatus, Device, Drop, InstanceName, LayerStep, ObjectError, OuterSummary, PassedOver,
+    Rule, StateStatus, Traffic, UnderlayStatus, Verdict,
 };
 use rackweave_types::state::InstanceId;
 use rackweave_types::{Generation, MacAddr, PortId, Vni, reserved};
@@ -28,6 +28,10 @@ fn status_names_the_underlay_and_what_was_refused() {
                     why: "the kernel has no TUN_F_UDP_TUNNEL_GSO".to_owned(),
                 }],
             },
+            controller: Some(ControllerStatus {
+                fault: Some("https://[fd00:1:2:ff00::1]:6094: it ended its stream".to_owned()),
+                ..ControllerStatus::default()
+            }),
             state: StateStatus {
                 generation: Some(Generation::new(6)),
                 errors: vec![ObjectError {
@@ -52,6 +56,8 @@ fn status_names_the_underlay_and_what_was_refused() {
 sled        rackweave 0.1.0, process 4711, up 1h02m
 underlay    not known yet over udp
             not tap: the kernel has no TUN_F_UDP_TUNNEL_GSO
+controller  none is heard; what was said last holds
+            https://[fd00:1:2:ff00::1]:6094: it ended its stream
 host state  generation 6 applied
   refused   ports[1].mac, port 2: twice
 ports       2
