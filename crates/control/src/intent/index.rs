@@ -24,6 +24,8 @@ pub(super) struct Index {
     pub(super) outside: BTreeMap<IpAddr, Holder>,
     pub(super) nat: BTreeMap<(Id, u32), Holder>,
     pub(super) vpc_nics: BTreeSet<(Id, Id)>,
+    /// Those of them that may send with foreign sources.
+    pub(super) vpc_transit: BTreeSet<(Id, Id)>,
     pub(super) nic_floating: BTreeSet<(Id, Id)>,
     pub(super) sleds: BTreeMap<NodePrefix, Id>,
     pub(super) switches: BTreeMap<NodePrefix, Id>,
@@ -122,6 +124,9 @@ impl Index {
         set(&mut self.macs, nic.given.mac, id, add);
         if let Some(vpc) = nic.given.vpc {
             member(&mut self.vpc_nics, (vpc, id), add);
+            if !nic.spec.transit.is_empty() {
+                member(&mut self.vpc_transit, (vpc, id), add);
+            }
             for address in &nic.given.addresses {
                 set(&mut self.addresses, (vpc, *address), id, add);
             }

@@ -198,6 +198,13 @@ impl Intent {
         nics.filter_map(|(_, nic)| self.nic(*nic))
     }
 
+    /// The NICs in a VPC that may send with foreign sources.
+    pub(crate) fn transit_of_vpc(&self, vpc: Id) -> impl Iterator<Item = &NicEntry> {
+        let range = (vpc, Id::new(0))..=(vpc, Id::new(Id::MAX));
+        let nics = self.index.vpc_transit.range(range);
+        nics.filter_map(|(_, nic)| self.nic(*nic))
+    }
+
     /// The NICs in a subnet.
     pub(crate) fn nics_of_subnet(&self, vpc: Id, subnet: Id) -> impl Iterator<Item = &NicEntry> {
         self.nics_of_vpc(vpc)

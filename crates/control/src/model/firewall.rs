@@ -60,6 +60,14 @@ pub struct RuleFilters {
     pub ports: Vec<PortRange>,
 }
 
+impl RuleFilters {
+    /// Whether they change with the NICs of the VPC: they name instances or tags.
+    pub(crate) fn names_members(&self) -> bool {
+        let mut hosts = self.hosts.iter();
+        hosts.any(|host| matches!(host, RuleHost::Instance(_) | RuleHost::Tag(_)))
+    }
+}
+
 /// Who the other end is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

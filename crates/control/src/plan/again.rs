@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use rackweave_types::Vni;
-use rackweave_types::state::{MappingEntry, NatEntry, StateObject};
+use rackweave_types::state::{MappingEntry, NatEntry, PortConfig, RuleSetId, StateObject};
 
-use super::dirty::Dirty;
+use super::dirty::{Dirty, Parts};
 use super::needs::Needs;
 use super::object::{ObjectKey, Planned};
 use super::port::{Context, PortRecord};
 use super::switch::Switch;
 use super::table::TableChange;
+use super::vpc::VpcRecord;
 use super::{Changed, Node, Plan, instance, port, switch, system, vpc};
 use crate::intent::Intent;
 use crate::key::Id;
@@ -52,8 +53,9 @@ impl Plan {
             switches,
             ..
         } = dirty;
-        for id in vpcs {
-            self.replan_vpc(intent, az, id, &mut ports, &mut sleds, &mut changed);
+        for (id, parts) in vpcs {
+            let (ports, sleds) = (&mut ports, &mut sleds);
+            self.replan_vpc((intent, az), (id, parts), ports, sleds, &mut changed);
         }
         let context = Context {
             intent,
@@ -95,15 +97,14 @@ impl Plan {
 
     fn replan_vpc(
         &mut self,
-        intent: &Intent,
-        az: &Entry<AzSpec, AzGiven>,
-        id: Id,
+        (intent, az): (&Intent, &Entry<AzSpec, AzGiven>),
+        (id, parts): (Id, Parts),
         ports: &mut BTreeSet<Id>,
         sleds: &mut BTreeSet<Id>,
         changed: &mut Changed,
     ) {
         let old = self.vpcs.remove(&id);
-        let new = vpc::plan(intent, az, id);
+        let new = vpc::plan(intent, az, id, parts, old.as_ref());
         let Some(vni) = old
             .as_ref()
             .map(|old| old.vni)
@@ -113,7 +114,7 @@ impl Plan {
         };
         let new_sets: BTreeSet<_> = new
             .iter()
-            .flat_map(|new| new.sets.iter().map(|(set, _)| *set))
+            .flat_map(|new| new.record.sets.iter().map(|(set, _)| *set))
             .collect();
         for (set, _) in old.iter().flat_map(|old| &old.sets) {
             if !new_sets.contains(set) {
@@ -121,7 +122,11 @@ impl Plan {
             }
         }
         let record = new.as_ref().map(|new| new.record.clone());
-        if old != record {
+        let same_ground = match (&old, &record) {
+            (Some(old), Some(new)) => old.stands_like(new),
+            _ => false,
+        };
+        if !same_ground {
             ports.extend(intent.nics_of_vpc(id).map(|nic| nic.meta.id));
             let peers = [&old, &record];
             let peers = peers.into_iter().flatten().flat_map(|record| &record.peers);
@@ -130,22 +135,74 @@ impl Plan {
                 sleds.extend(nics.filter_map(|nic| intent.sled_of(nic)));
             }
         }
-        let (frame, zone) = match new {
-            Some(new) => {
-                for (set, planned) in new.sets {
-                    self.put(changed, ObjectKey::RuleSet(vni, set), Some(planned));
-                }
-                self.tables.entry(vni).or_default();
-                self.vpcs.insert(id, new.record);
-                (Some(new.frame), new.zone)
-            }
-            None => (None, None),
-        };
-        if frame.is_none() {
+        let Some(new) = new else {
             self.tables.remove(&vni);
+            self.put(changed, ObjectKey::Vpc(vni), None);
+            self.put(changed, ObjectKey::Zone(vni), None);
+            return;
+        };
+        for (set, planned) in new.sets {
+            self.put(changed, ObjectKey::RuleSet(vni, set), Some(planned));
         }
-        self.put(changed, ObjectKey::Vpc(vni), frame);
-        self.put(changed, ObjectKey::Zone(vni), zone);
+        self.tables.entry(vni).or_default();
+        if let Some(frame) = new.frame {
+            self.put(changed, ObjectKey::Vpc(vni), Some(frame));
+        }
+        if new.parts.zone {
+            self.put(changed, ObjectKey::Zone(vni), new.zone);
+        }
+        if same_ground && old.is_some_and(|old| old.sets != new.record.sets) {
+            self.distribute(intent, id, &new.record, changed);
+        }
+        self.vpcs.insert(id, new.record);
+    }
+
+    /// Gives the ports of a VPC the rule sets that are for them, where these alone may have changed: the rest of a port
+    /// and of its sled stays as it was planned.
+    fn distribute(&mut self, intent: &Intent, vpc: Id, record: &VpcRecord, changed: &mut Changed) {
+        for nic in intent.nics_of_vpc(vpc) {
+            let (Some(port), Some(instance)) =
+                (self.ports.get_mut(&nic.meta.id), intent.instance_of(nic))
+            else {
+                continue;
+            };
+            let sets = port::rule_sets(record, nic, instance);
+            if port.vpc != vpc || port.rule_sets == sets {
+                continue;
+            }
+            let sled = port.sled;
+            let before = std::mem::replace(&mut port.rule_sets, sets.clone());
+            let key = ObjectKey::Port(port::port_id(nic.meta.id));
+            let planned = self.objects.get(&key).map(|planned| &*planned.object);
+            if let Some(StateObject::Port(config)) = planned {
+                let config = PortConfig {
+                    rule_sets: sets.clone(),
+                    ..config.clone()
+                };
+                let planned = Planned::new(StateObject::Port(config));
+                self.put(changed, key, Some(planned));
+            }
+            let gone = before.into_iter().filter(|set| !sets.contains(set));
+            let gone: Vec<_> = gone.filter(|set| !self.is_used(sled, vpc, *set)).collect();
+            if let Some(node) = self.nodes.get_mut(&sled) {
+                let needs = &mut node.needs;
+                let first = changed.needs.entry(sled);
+                first.or_insert_with(|| needs.clone());
+                let key = |set| ObjectKey::RuleSet(record.vni, set);
+                for set in sets {
+                    needs.insert(key(set));
+                }
+                for set in gone {
+                    needs.remove(key(set));
+                }
+            }
+        }
+    }
+
+    /// Whether a port of a VPC on a sled has a rule set.
+    fn is_used(&self, sled: Id, vpc: Id, set: RuleSetId) -> bool {
+        let mut ports = self.ports_on(sled);
+        ports.any(|(_, port)| port.vpc == vpc && port.rule_sets.contains(&set))
     }
 
     fn replan_port(
@@ -301,7 +358,7 @@ impl Plan {
                 {
                     own.push((*system.object).clone());
                 }
-                changed.needs.insert(id, old.needs);
+                changed.needs.entry(id).or_insert(old.needs);
             }
         }
         self.sleds.insert(sled.spec.prefix, id);

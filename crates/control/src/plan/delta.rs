@@ -1,6 +1,8 @@
 //! What each node is told of a commit: every change written once, whoever gets it.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use rackweave_types::state::{
@@ -319,25 +321,22 @@ fn zone_change(key: ObjectKey, changed: &Changed, planned: &Planned) -> Option<O
     else {
         return None;
     };
-    let by_name = |zone: &ZoneState| {
-        let mut names: BTreeMap<Option<DomainName>, Vec<ZoneRecord>> = BTreeMap::new();
-        for record in &zone.records {
-            names
-                .entry(record.name.clone())
-                .or_default()
-                .push(record.clone());
+    let (mut remove, mut put) = (Vec::new(), Vec::new());
+    let (mut old_names, mut new_names) = (by_name(before), by_name(now));
+    loop {
+        let order = match (old_names.peek(), new_names.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => name_of(old).cmp(&name_of(new)),
+        };
+        let old = old_names.next_if(|_| order.is_le());
+        let new = new_names.next_if(|_| order.is_ge());
+        if old != new {
+            remove.extend(old.map(|said| name_of(said).cloned()));
+            put.extend(new.into_iter().flatten().cloned());
         }
-        names
-    };
-    let (before_names, now_names) = (by_name(before), by_name(now));
-    let gone = before_names
-        .iter()
-        .filter(|(name, said)| now_names.get(*name) != Some(*said));
-    let remove: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
-    let new = now_names
-        .iter()
-        .filter(|(name, said)| before_names.get(*name) != Some(*said));
-    let put: Vec<_> = new.flat_map(|(_, said)| said.iter().cloned()).collect();
+    }
     let shorter = remove.len() + put.len() < now.records.len();
     let same = before.origin == now.origin && before.ttl == now.ttl;
     (shorter && same).then(|| {
@@ -350,4 +349,15 @@ fn zone_change(key: ObjectKey, changed: &Changed, planned: &Planned) -> Option<O
             put,
         })
     })
+}
+
+/// The records of a zone, which are in the order of names, name by name.
+fn by_name(zone: &ZoneState) -> Peekable<impl Iterator<Item = &[ZoneRecord]>> {
+    let records = zone.records.chunk_by(|one, other| one.name == other.name);
+    records.peekable()
+}
+
+/// The name that records of one name are of; none for the zone itself.
+fn name_of(said: &[ZoneRecord]) -> Option<&DomainName> {
+    said.first()?.name.as_ref()
 }

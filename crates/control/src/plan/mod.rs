@@ -30,7 +30,7 @@ use rackweave_types::state::{MappingEntry, NatEntry, SledUnderlay, StateObject};
 use rackweave_types::{Generation, NodePrefix, Vni};
 
 pub use delta::{EncodedChange, NodeDelta, PlanDelta};
-use dirty::Dirty;
+use dirty::{Dirty, Parts};
 use needs::Needs;
 use object::{ObjectKey, Planned};
 use port::PortRecord;
@@ -108,7 +108,8 @@ impl Plan {
         keys().for_each(|key| dirty.mark(intent, key));
         if dirty.everything || self.boundary_differs(intent) {
             let mut all = Dirty::all(intent);
-            all.vpcs.extend(self.vpcs.keys());
+            let vpcs = self.vpcs.keys();
+            all.vpcs.extend(vpcs.map(|vpc| (*vpc, Parts::ALL)));
             all.ports.extend(self.ports.keys());
             all.instances
                 .extend(self.ports.values().map(|port| port.instance));

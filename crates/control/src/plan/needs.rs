@@ -40,6 +40,18 @@ impl Needs {
         self.0.iter().copied()
     }
 
+    pub(super) fn insert(&mut self, key: ObjectKey) {
+        if let Err(at) = self.0.binary_search(&key) {
+            self.0.insert(at, key);
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: ObjectKey) {
+        if let Ok(at) = self.0.binary_search(&key) {
+            self.0.remove(at);
+        }
+    }
+
     pub(super) fn contains(&self, key: ObjectKey) -> bool {
         self.0.binary_search(&key).is_ok()
     }

@@ -142,7 +142,7 @@ fn entry(address: IpAddr, sled: NodePrefix, nic: &NicEntry) -> MappingEntry {
 }
 
 /// The sets whose targets the NIC is one of, by number.
-fn rule_sets(
+pub(super) fn rule_sets(
     record: &VpcRecord,
     nic: &NicEntry,
     instance: &Entry<InstanceSpec, InstanceGiven>,

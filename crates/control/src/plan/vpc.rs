@@ -11,6 +11,7 @@ use rackweave_types::state::{
 };
 use rackweave_types::{Generation, Vni};
 
+use super::dirty::{Parts, Rules};
 use super::object::Planned;
 use crate::decide::blocks_of;
 use crate::intent::Intent;
@@ -33,19 +34,46 @@ pub(super) struct VpcRecord {
     pub(super) peers: BTreeSet<Id>,
 }
 
-/// Everything of a VPC but its ports and its mapping table.
-pub(super) struct VpcPlan {
-    pub(super) record: VpcRecord,
-    pub(super) frame: Planned,
-    pub(super) sets: Vec<(RuleSetId, Planned)>,
-    pub(super) zone: Option<Planned>,
+impl VpcRecord {
+    /// Whether ports and sleds stand on the same, but for the rule sets.
+    pub(super) fn stands_like(&self, other: &Self) -> bool {
+        (self.vni, self.router, &self.peers) == (other.vni, other.router, &other.peers)
+    }
 }
 
-/// Plans a VPC; none where it is not there.
-pub(super) fn plan(intent: &Intent, az: &Entry<AzSpec, AzGiven>, id: Id) -> Option<VpcPlan> {
+/// Everything of a VPC but its ports and its mapping table: the parts that were planned again.
+pub(super) struct VpcPlan {
+    pub(super) record: VpcRecord,
+    pub(super) frame: Option<Planned>,
+    pub(super) sets: Vec<(RuleSetId, Planned)>,
+    pub(super) zone: Option<Planned>,
+    /// Which these are.
+    pub(super) parts: Parts,
+}
+
+/// Plans parts of a VPC, all where it was not planned before; none where it is not there.
+pub(super) fn plan(
+    intent: &Intent,
+    az: &Entry<AzSpec, AzGiven>,
+    id: Id,
+    parts: Parts,
+    before: Option<&VpcRecord>,
+) -> Option<VpcPlan> {
     let vpc = intent.vpc(id)?;
     let vni = vpc.given.vni?;
-    let rules = rule_sets(intent, id, vni);
+    let parts = if before.is_some() { parts } else { Parts::ALL };
+    let kept = before.filter(|_| match parts.rules {
+        Rules::None => true,
+        Rules::IfMembers => !names_members(intent, id),
+        Rules::All => false,
+    });
+    let rules = match kept {
+        Some(before) => RuleSets {
+            targets: before.sets.clone(),
+            planned: Vec::new(),
+        },
+        None => rule_sets(intent, id, vni),
+    };
     let record = VpcRecord {
         vni,
         router: system_router(intent, id),
@@ -55,10 +83,16 @@ pub(super) fn plan(intent: &Intent, az: &Entry<AzSpec, AzGiven>, id: Id) -> Opti
             .filter(|peer| intent.vpc(*peer).is_some())
             .collect(),
     };
+    let frame = parts.frame.then(|| frame(intent, vpc, vni, &record));
     Some(VpcPlan {
-        frame: Planned::new(StateObject::Vpc(frame(intent, vpc, vni, &record))),
+        frame: frame.map(|frame| Planned::new(StateObject::Vpc(frame))),
         sets: rules.planned,
-        zone: zone(intent, az, vpc, vni),
+        zone: if parts.zone {
+            zone(intent, az, vpc, vni)
+        } else {
+            None
+        },
+        parts,
         record,
     })
 }
@@ -135,9 +169,7 @@ fn peer(intent: &Intent, peer: Id) -> Option<Peer> {
 
 /// Who of a VPC may send with foreign sources.
 fn transit(intent: &Intent, vpc: Id) -> Vec<TransitHolder> {
-    let nics = intent.nics_of_vpc(vpc);
-    let holders = nics.filter(|nic| !nic.spec.transit.is_empty());
-    let holders = holders.filter_map(|nic| {
+    let holders = intent.transit_of_vpc(vpc).filter_map(|nic| {
         let sled = intent.sled(intent.sled_of(nic)?)?.spec.prefix;
         Some(nic.spec.transit.iter().map(move |prefix| (*prefix, sled)))
     });
@@ -263,7 +295,15 @@ fn rule_sets(intent: &Intent, vpc: Id, vni: Vni) -> RuleSets {
             sets.entry(rule.given.set).or_default().push(rule);
         }
     }
-    let members = Members::of(intent, vpc);
+    let named = sets
+        .values()
+        .flatten()
+        .any(|rule| rule.spec.filters.names_members());
+    let members = if named {
+        Members::of(intent, vpc)
+    } else {
+        Members::default()
+    };
     let mut all = RuleSets::default();
     for (number, mut rules) in sets {
         rules.sort_by_key(|rule| rule.given.number);
@@ -290,6 +330,15 @@ fn rule_sets(intent: &Intent, vpc: Id, vni: Vni) -> RuleSets {
         all.planned.push((id, Planned::new(object)));
     }
     all
+}
+
+/// Whether a rule's filters change with the VPC's NICs.
+fn names_members(intent: &Intent, vpc: Id) -> bool {
+    let mut rules = intent.children(Kind::FirewallRule, Some(vpc), None);
+    rules.any(|rule| match rule {
+        Object::FirewallRule(rule) => rule.spec.filters.names_members(),
+        _ => false,
+    })
 }
 
 /// The name of a VPC's zone: the VPC, its project, and the domain of the AZ.
