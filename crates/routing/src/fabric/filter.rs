@@ -11,7 +11,6 @@ use ipnet::Ipv6Net;
 
 use rackweave_types::{BootstrapPrefix, Role};
 
-use super::neighbor::Neighbor;
 use super::{Fabric, LinkId, Output};
 use crate::ddm::item::{Item, Scope};
 use crate::ddm::learned::NeighborIndex;
