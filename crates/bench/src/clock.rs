@@ -22,7 +22,13 @@ impl Moment {
     /// The time since then.
     #[must_use]
     pub fn elapsed(self) -> Duration {
-        Self::now().0.duration_since(self.0)
+        Self::now().since(self)
+    }
+
+    /// The time from then to this moment.
+    #[must_use]
+    pub fn since(self, then: Self) -> Duration {
+        self.0.duration_since(then.0)
     }
 }
 

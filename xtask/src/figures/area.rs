@@ -40,7 +40,10 @@ const AREAS: [Area; 5] = [
         name: "control",
         about: "The plan of a large AZ, and how its changes come to nodes",
         program: Program::Binary("control-figures"),
-        built: &[("rackweave-bench", "control-figures")],
+        built: &[
+            ("rackweave-bench", "control-figures"),
+            ("rackweave", "rackweave"),
+        ],
     },
     Area {
         name: "management",

@@ -18,7 +18,10 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ),
     (
         "bench",
-        &["types", "wire", "engine", "vpc", "control", "testkit"],
+        &[
+            "types", "wire", "engine", "vpc", "control", "testkit", "trust", "linux", "api",
+            "daemon", "rig",
+        ],
     ),
     ("guest", &["types", "wire"]),
     ("linux", &["types", "wire"]),
