@@ -63,6 +63,12 @@ pub(crate) static AZ: Kind = Kind {
             "The directory of vhost-user sockets on every sled",
         )
         .at("socket_dir"),
+        Field::new(
+            "api-port",
+            Form::Number,
+            "The TCP port at which controllers serve users from outside [default: 443]",
+        )
+        .at("api_port"),
     ],
     columns: &[
         Column::new("PREFIX", "spec.prefix"),
@@ -136,6 +142,11 @@ pub(crate) static SLED: Kind = Kind {
         Field::new("dst-mac", Form::Mac, "Outer Ethernet destination")
             .at("dst_mac")
             .required(),
+        Field::new(
+            "api",
+            Form::Bool,
+            "Whether a controller on it serves users from outside, at addresses of the system's pools",
+        ),
     ],
     columns: &[
         Column::new("PREFIX", "spec.prefix"),

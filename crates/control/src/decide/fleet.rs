@@ -1,10 +1,13 @@
 //! The AZ, racks and sleds.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use rackweave_types::{MacAddr, ServicePrefix, ServiceRole, reserved};
 
 use super::Checked;
 use super::case::{Case, ensure, named, unused};
+use super::floating::free_within;
 use super::prefix;
 use crate::allocate::{drawn, nat};
 use crate::key::{Id, Kind};
@@ -138,10 +141,11 @@ pub(super) fn create_sled(case: &mut Case<'_>, meta: Meta, spec: &SledSpec) -> C
     ensure(other.is_none(), "prefix", problem)?;
     addresses(spec)?;
     let nat = system_nat(case);
+    let api = api_addresses(case, spec, &[])?;
     case.put(Entry {
         meta,
         spec: spec.clone(),
-        given: SledGiven { nat },
+        given: SledGiven { nat, api },
     });
     Ok(())
 }
@@ -166,6 +170,7 @@ pub(super) fn update_sled(
             given.nat.push(nat);
         }
     }
+    given.api = api_addresses(case, spec, &old.given.api)?;
     case.put(Entry {
         meta,
         spec: spec.clone(),
@@ -195,6 +200,42 @@ fn system_nat(case: &Case<'_>) -> Vec<GivenNat> {
         pools.find_map(|pool| nat::allocate(case.intent, *pool, v4))
     };
     [of(true), of(false)].into_iter().flatten().collect()
+}
+
+/// The addresses at which a controller on the sled serves users: what it has, and one of each family that it has none
+/// of, as far as a pool of the system has one.
+fn api_addresses(
+    case: &Case<'_>,
+    spec: &SledSpec,
+    old: &[(Id, IpAddr)],
+) -> Checked<Vec<(Id, IpAddr)>> {
+    let mut given = Vec::new();
+    if !spec.api {
+        return Ok(given);
+    }
+    for v4 in [true, false] {
+        let of_family = |address: &IpAddr| address.is_ipv4() == v4;
+        let has = old.iter().find(|(_, address)| of_family(address)).copied();
+        given.extend(has.or_else(|| free_of_system(case, v4)));
+    }
+    let missing = Problem::Exhausted("the ip pools of the system".to_owned());
+    ensure(!given.is_empty(), "api", missing)?;
+    Ok(given)
+}
+
+fn free_of_system(case: &Case<'_>, v4: bool) -> Option<(Id, IpAddr)> {
+    let mut pools = case.intent.children(Kind::IpPool, None, None);
+    pools.find_map(|pool| {
+        let Object::IpPool(pool) = pool else {
+            return None;
+        };
+        let mut blocks = pool.spec.blocks.iter();
+        let free = blocks
+            .by_ref()
+            .filter(|block| pool.spec.system && block.addr().is_ipv4() == v4)
+            .find_map(|block| free_within(case.intent, &pool.spec, *block, &[]))?;
+        Some((pool.meta.id, free))
+    })
 }
 
 pub(super) fn delete_sled(case: &Case<'_>, sled: Id) -> Checked {

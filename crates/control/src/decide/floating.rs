@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::Checked;
 use super::case::{Case, ensure, named};
 use crate::allocate::address::{bounds, first_free};
@@ -174,21 +176,29 @@ pub(super) fn free(
 }
 
 fn free_of(intent: &Intent, pool: &IpPoolSpec, about: &[IpAddr]) -> Option<IpAddr> {
-    pool.blocks.iter().find_map(|block| {
-        let (first, end) = bounds(*block);
-        let mut from = first;
-        // A shared prefix is stepped over whole.
-        loop {
-            let held = intent.held_between(from, end);
-            let free = first_free(from, end, held, |address| about.contains(&address))?;
-            let Some(shared) = pool.nat.iter().find(|net| net.contains(&free)) else {
-                return Some(free);
-            };
-            let last = shared.broadcast();
-            from =
-                crate::allocate::address::next(last).filter(|next| *next <= end && last < end)?;
-        }
-    })
+    let mut blocks = pool.blocks.iter();
+    blocks.find_map(|block| free_within(intent, pool, *block, about))
+}
+
+/// A free address of one of a pool's blocks.
+pub(super) fn free_within(
+    intent: &Intent,
+    pool: &IpPoolSpec,
+    block: IpNet,
+    about: &[IpAddr],
+) -> Option<IpAddr> {
+    let (first, end) = bounds(block);
+    let mut from = first;
+    // A shared prefix is stepped over whole.
+    loop {
+        let held = intent.held_between(from, end);
+        let free = first_free(from, end, held, |address| about.contains(&address))?;
+        let Some(shared) = pool.nat.iter().find(|net| net.contains(&free)) else {
+            return Some(free);
+        };
+        let last = shared.broadcast();
+        from = crate::allocate::address::next(last).filter(|next| *next <= end && last < end)?;
+    }
 }
 
 /// The NIC and the inside address that a floating address shall lead to.

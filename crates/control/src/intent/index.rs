@@ -103,6 +103,9 @@ impl Index {
                         add,
                     );
                 }
+                for (_, outside) in &sled.given.api {
+                    set(&mut self.outside, *outside, Holder(object.key()), add);
+                }
             }
             Object::Switch(switch) => set(&mut self.switches, switch.spec.prefix, id, add),
             Object::Peering(peering) => {

@@ -8,6 +8,7 @@ use rackweave_types::{AzPrefix, MacAddr, Mtu, NodePrefix, RackNumber, reserved};
 use serde::{Deserialize, Serialize};
 
 use super::GivenNat;
+use crate::key::Id;
 use crate::name::Name;
 
 /// What holds in the whole AZ.
@@ -36,6 +37,9 @@ pub struct AzSpec {
     /// The directory of vhost-user sockets on every sled.
     #[serde(default = "socket_dir")]
     pub socket_dir: String,
+    /// The TCP port at which controllers serve users from outside.
+    #[serde(default = "api_port", skip_serializing_if = "is_api_port")]
+    pub api_port: u16,
 }
 
 /// A group of boundary devices that serve the same external addresses.
@@ -81,6 +85,9 @@ pub struct SledSpec {
     pub src_mac: MacAddr,
     /// Outer Ethernet destination.
     pub dst_mac: MacAddr,
+    /// Whether a controller on it serves users from outside, at external addresses of the system's pools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api: bool,
 }
 
 /// Whether instances are placed on a sled.
@@ -104,6 +111,9 @@ pub struct SledGiven {
     /// Its share of the system pool's addresses, one for each family.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nat: Vec<GivenNat>,
+    /// The external addresses at which its controller serves users, with their pools: one for each family.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api: Vec<(Id, IpAddr)>,
 }
 
 const fn underlay_mtu() -> Mtu {
@@ -121,6 +131,18 @@ const fn capacity() -> u32 {
 #[expect(clippy::expect_used, reason = "a literal that is a name")]
 fn domain() -> DomainName {
     "internal".parse().expect("a domain name")
+}
+
+const fn api_port() -> u16 {
+    443
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_api_port(port: &u16) -> bool {
+    *port == api_port()
 }
 
 fn socket_dir() -> String {

@@ -278,6 +278,16 @@ impl Plan {
     ) {
         let old = old.map(&held).map_or(&[][..], Vec::as_slice);
         let new = new.map(&held).map_or(&[][..], Vec::as_slice);
+        self.retable(changed, vni, old, new);
+    }
+
+    fn retable(
+        &mut self,
+        changed: &mut Changed,
+        vni: Vni,
+        old: &[MappingEntry],
+        new: &[MappingEntry],
+    ) {
         if old == new {
             return;
         }
@@ -319,6 +329,7 @@ impl Plan {
                 let port = ObjectKey::Port(system::port_id(old.underlay.sled));
                 self.put(changed, port, None);
                 self.renat(changed, &old.blocks, &[]);
+                self.retable(changed, Vni::BOUNDARY, &old.external, &[]);
                 self.sleds.remove(&old.underlay.sled);
                 changed.gone.push(old.underlay.sled);
             }
@@ -331,6 +342,9 @@ impl Plan {
         let blocks = system::blocks(sled.spec.prefix, port.as_ref());
         let before = old.as_ref().map_or(&[][..], |old| &old.blocks);
         self.renat(changed, before, &blocks);
+        let external = system::outside(sled.spec.prefix, port.as_ref());
+        let before = old.as_ref().map_or(&[][..], |old| &old.external);
+        self.retable(changed, Vni::BOUNDARY, before, &external);
         let has_system = system.is_some();
         let key = ObjectKey::Port(system::port_id(sled.spec.prefix));
         self.put(changed, key, port);
@@ -339,6 +353,7 @@ impl Plan {
             system,
             needs: Needs::of(self, context.intent, id, has_system.then_some(key)),
             blocks,
+            external,
         };
         if node.needs.contains(ObjectKey::Mapping(Vni::BOUNDARY)) {
             self.outside.insert(id);

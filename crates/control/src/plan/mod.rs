@@ -69,6 +69,8 @@ struct Node {
     needs: Needs,
     /// The blocks of ports of the sled itself.
     blocks: Vec<NatEntry>,
+    /// The external addresses of the sled itself.
+    external: Vec<MappingEntry>,
 }
 
 /// What became different while a commit was planned.

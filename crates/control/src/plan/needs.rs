@@ -23,8 +23,10 @@ impl Needs {
         let mut needs = vec![ObjectKey::Boundary];
         if let Some(port) = system_port {
             let vni = system::vni();
-            let set = ObjectKey::RuleSet(vni, system::rule_set());
-            needs.extend([port, ObjectKey::System, ObjectKey::Vpc(vni), set]);
+            needs.extend([port, ObjectKey::System, ObjectKey::Vpc(vni)]);
+            let sets = intent.sled(sled).map(|sled| system::rule_sets(&sled.spec));
+            let sets = sets.into_iter().flatten();
+            needs.extend(sets.map(|set| ObjectKey::RuleSet(vni, set)));
         }
         let instances = intent.instances_on(sled).map(instance::instance_id);
         needs.extend(instances.map(ObjectKey::Instance));

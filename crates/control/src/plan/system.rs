@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rackweave_types::state::{
-    BoundaryGroup, BoundaryState, Caps, DhcpSettings, ExistingConnections, Filters, FirewallAction,
-    FirewallRule, FirewallRuleId, NatEntry, PortAddress, PortConfig, PortLimits, Route, RouteId,
-    RouteTarget, Router, RouterId, RuleSet, RuleSetId, SledUnderlay, StateObject, StateVersion,
-    Subnet, SubnetId, SystemState, VpcState,
+    BoundaryGroup, BoundaryState, Caps, DhcpSettings, ExistingConnections, ExternalAddress,
+    ExternalKind, Filters, FirewallAction, FirewallRule, FirewallRuleId, MappingEntry, NatEntry,
+    PortAddress, PortConfig, PortLimits, ProtocolFilter, Route, RouteId, RouteTarget, Router,
+    RouterId, RuleSet, RuleSetId, SledUnderlay, StateObject, StateVersion, Subnet, SubnetId,
+    SystemState, VpcState,
 };
 use rackweave_types::{
-    AzPrefix, Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, ServicePrefix, ServiceRole,
-    Vni, reserved,
+    AzPrefix, Direction, Generation, MacAddr, Mtu, NodePrefix, PortId, PortRange, ServicePrefix,
+    ServiceRole, Vni, reserved,
 };
 
 use super::object::Planned;
@@ -87,8 +88,8 @@ pub(super) const fn underlay(sled: &SledSpec, mtu: Mtu) -> SledUnderlay {
     }
 }
 
-/// The VPC of all sleds' own ports, and its rules: out, and nothing in.
-pub(super) fn vpc(az: &Entry<AzSpec, AzGiven>) -> [Planned; 2] {
+/// The VPC of all sleds' own ports, and its rules: out, and nothing in, but for users where a controller serves them.
+pub(super) fn vpc(az: &Entry<AzSpec, AzGiven>) -> [Planned; 3] {
     let ipv6 = az.given.system_ipv6;
     let route = |id, destination| Route {
         id: RouteId::new(id),
@@ -126,18 +127,42 @@ pub(super) fn vpc(az: &Entry<AzSpec, AzGiven>) -> [Planned; 2] {
         action: FirewallAction::Allow,
         filters: Filters::default(),
     };
-    let set = RuleSet {
-        id: RuleSetId::new(ONE),
-        generation: Generation::ZERO,
-        rules: vec![out],
+    let users = FirewallRule {
+        id: FirewallRuleId::new(ONE + 1),
+        priority: u16::MAX,
+        direction: Direction::In,
+        action: FirewallAction::Allow,
+        filters: Filters {
+            protocols: vec![ProtocolFilter::Tcp],
+            ports: vec![PortRange::single(az.spec.api_port)],
+            ..Filters::default()
+        },
     };
-    let set = StateObject::RuleSet { vpc: vni(), set };
-    [Planned::new(StateObject::Vpc(vpc)), Planned::new(set)]
+    let set = |id, rule| {
+        let set = RuleSet {
+            id,
+            generation: Generation::ZERO,
+            rules: vec![rule],
+        };
+        Planned::new(StateObject::RuleSet { vpc: vni(), set })
+    };
+    [
+        Planned::new(StateObject::Vpc(vpc)),
+        set(OUT, out),
+        set(USERS, users),
+    ]
 }
 
-/// The number of the system VPC's rule set.
-pub(super) const fn rule_set() -> RuleSetId {
-    RuleSetId::new(ONE)
+/// What every sled may do.
+const OUT: RuleSetId = RuleSetId::new(1);
+/// What users may do with a sled whose controller serves them.
+const USERS: RuleSetId = RuleSetId::new(2);
+
+/// The rule sets of a sled's own port.
+pub(super) fn rule_sets(sled: &SledSpec) -> Vec<RuleSetId> {
+    let mut sets = vec![OUT];
+    sets.extend(sled.api.then_some(USERS));
+    sets
 }
 
 fn subnet_v6(block: Ipv6Net) -> Option<Ipv6Net> {
@@ -154,7 +179,9 @@ pub(super) fn port(
     let nat: Vec<_> = served
         .filter(|block| is_served(boundary, block.address))
         .collect();
-    if nat.is_empty() {
+    let outside = sled.given.api.iter().map(|(_, outside)| *outside);
+    let outside: Vec<_> = outside.filter(|at| is_served(boundary, *at)).collect();
+    if nat.is_empty() && outside.is_empty() {
         return None;
     }
     let prefix = sled.spec.prefix;
@@ -169,6 +196,15 @@ pub(super) fn port(
         Some(IpAddr::V4(Ipv4Addr::new(first, second, rack, node))),
         v6,
     ];
+    let external = outside.into_iter().filter_map(|outside| {
+        let mut own = own.into_iter().flatten();
+        let inside = own.find(|at: &IpAddr| at.is_ipv4() == outside.is_ipv4())?;
+        Some(ExternalAddress {
+            kind: ExternalKind::Floating,
+            outside,
+            inside,
+        })
+    });
     let address = |address| PortAddress {
         address,
         subnet: SubnetId::new(ONE),
@@ -184,8 +220,8 @@ pub(super) fn port(
         addresses: own.into_iter().flatten().map(address).collect(),
         transit: Vec::new(),
         router: RouterId::new(ONE),
-        rule_sets: vec![rule_set()],
-        external: Vec::new(),
+        rule_sets: rule_sets(&sled.spec),
+        external: external.collect(),
         nat,
         caps: Caps::default(),
         limits: PortLimits::default(),
@@ -208,6 +244,21 @@ pub(super) fn port(
 pub(super) fn blocks(sled: NodePrefix, port: Option<&Planned>) -> Vec<NatEntry> {
     match port.map(|port| &*port.object) {
         Some(StateObject::Port(port)) => super::port::blocks(&port.nat, sled, port.mac),
+        _ => Vec::new(),
+    }
+}
+
+/// The external addresses of a sled's own port, as entries of the boundary's table.
+pub(super) fn outside(sled: NodePrefix, port: Option<&Planned>) -> Vec<MappingEntry> {
+    match port.map(|port| &*port.object) {
+        Some(StateObject::Port(port)) => {
+            let entry = |external: &ExternalAddress| MappingEntry {
+                prefix: IpNet::from(external.outside),
+                sled,
+                mac: port.mac,
+            };
+            port.external.iter().map(entry).collect()
+        }
         _ => Vec::new(),
     }
 }

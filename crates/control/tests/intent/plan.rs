@@ -6,11 +6,11 @@ use rackweave_control::model::{
     FloatingIpSpec, FloatingTarget, RuleFilters, RuleHost, RuleTarget, Spec,
 };
 use rackweave_control::{Key, Kind};
-use rackweave_types::Vni;
 use rackweave_types::state::{HostFilter, HostState, RouteTarget, StateDelta};
+use rackweave_types::{PortRange, Vni};
 use serde_json::json;
 
-use crate::world::{World, allow, name, prefix, spec};
+use crate::world::{World, allow, name, pool, prefix, spec};
 
 fn vnis(state: &HostState) -> Vec<u32> {
     state.mappings.iter().map(|table| table.vni.get()).collect()
@@ -240,4 +240,49 @@ fn a_boundary_switch_knows_who_holds_what_outside() {
     let port = block.ports.first() + 7;
     let holder = rackweave_control::allocate::nat::holder(&world.intent, block.address, port);
     assert_eq!(holder, Some(Key::new(Kind::Nic, nic)));
+}
+
+#[test]
+fn users_reach_a_controller_from_outside() {
+    let (mut world, _) = World::with_vpc();
+    world.guest("web-1", 2, &[]);
+    let sled = Key::new(Kind::Sled, world.find(Kind::Sled, None, "sled-1"));
+    let serving = |api: bool| {
+        spec(
+            Kind::Sled,
+            json!({"prefix": "fd00:1122:3344:101::/64", "src_mac": "a8:40:25:00:00:01",
+                "dst_mac": "a8:40:25:00:00:02", "api": api}),
+        )
+    };
+    let refusal = world.try_update(sled, serving(true)).unwrap_err();
+    assert_eq!(
+        refusal.field, "api",
+        "no address of the system is free: {refusal}"
+    );
+    let addresses = pool(&["198.51.100.7/32"], &[], true);
+    world.create(None, "controllers", addresses);
+    world.try_update(sled, serving(true)).unwrap();
+    world.check();
+    let outside: IpAddr = "198.51.100.7".parse().unwrap();
+    let host = world.host(1);
+    assert_eq!(host.ports[0].external[0].outside, outside);
+    assert_eq!(host.ports[0].rule_sets.len(), 2);
+    let rules = host.vpcs[0].rule_sets.iter().flat_map(|set| &set.rules);
+    let ports: Vec<_> = rules.flat_map(|rule| &rule.filters.ports).collect();
+    assert_eq!(ports, [&PortRange::single(443)]);
+    let switch = |world: &World| {
+        let boundary = world.plan.switch(prefix(1, 0xfd)).unwrap();
+        let entries = boundary.external.unwrap().entries;
+        let mut to = entries
+            .iter()
+            .filter(|entry| entry.prefix.contains(&outside));
+        to.next().map(|entry| (entry.sled, entry.mac))
+    };
+    assert_eq!(switch(&world), Some((prefix(1, 1), host.ports[0].mac)));
+    let away = world.host(3);
+    assert_eq!(away.ports[0].rule_sets.len(), 1, "nobody serves there");
+    world.try_update(sled, serving(false)).unwrap();
+    world.check();
+    assert_eq!(switch(&world), None);
+    assert!(world.host(1).ports[0].external.is_empty());
 }

@@ -10,7 +10,7 @@ use rackweave_types::NodePrefix;
 use rackweave_types::state::{HostState, StateDelta, SwitchState};
 use serde_json::json;
 
-use crate::world::{World, allow, name, nic, sled, spec};
+use crate::world::{World, allow, name, nic, pool, sled, spec};
 
 /// A step: which, and three numbers that say about what.
 type Step = (u8, u8, u8, u8);
@@ -149,7 +149,13 @@ fn request(world: &World, (which, a, b, c): Step) -> Option<Request> {
         16 => match b % 3 {
             0 => delete(Kind::Vpc, pick(world, Kind::Vpc, a)?),
             1 => delete(Kind::Sled, pick(world, Kind::Sled, a)?),
-            _ => create(None, format!("sled-{}", 1 + a % 5), sled(1, 1 + a % 5)),
+            _ => {
+                let Spec::Sled(mut sled) = sled(1, 1 + a % 5) else {
+                    return None;
+                };
+                sled.api = c % 2 == 0;
+                create(None, format!("sled-{}", 1 + a % 5), Spec::Sled(sled))
+            }
         },
         _ => {
             let vpc = pick(world, Kind::Vpc, a)?;
@@ -225,6 +231,8 @@ proptest! {
         steps in proptest::collection::vec(any::<Step>(), 1..80),
     ) {
         let mut world = World::new();
+        let controllers = pool(&["198.51.100.0/31", "2001:db8:1::/127"], &[], true);
+        world.create(None, "controllers", controllers);
         let mut nodes = Nodes::default();
         for sled in world.plan.sleds() {
             nodes.0.insert(sled, world.plan.host(sled).unwrap());

@@ -274,6 +274,7 @@ pub(crate) fn sled(rack: u8, node: u8) -> Spec {
         capacity: 16,
         src_mac: "a8:40:25:00:00:01".parse().unwrap(),
         dst_mac: "a8:40:25:00:00:02".parse().unwrap(),
+        api: false,
     })
 }
 

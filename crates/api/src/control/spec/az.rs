@@ -1,6 +1,7 @@
 //! The AZ, its racks and sleds.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use rackweave_types::{AzPrefix, MacAddr, NodePrefix, RackNumber};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,10 @@ pub struct AzSpec {
     /// The directory of vhost-user sockets on every sled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket_dir: Option<String>,
+    /// The TCP port at which controllers serve users from outside; 443 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    pub api_port: Option<NonZeroU16>,
 }
 
 /// A group of boundary devices that serve the same external addresses.
@@ -79,6 +84,9 @@ pub struct SledSpec {
     /// Outer Ethernet destination.
     #[schema(value_type = String)]
     pub dst_mac: MacAddr,
+    /// Whether a controller on it serves users from outside, at external addresses of the system's pools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api: bool,
 }
 
 /// Whether instances are placed on a sled.
