@@ -6,6 +6,7 @@
 //!
 //! | module | what of the kernel |
 //! |---|---|
+//! | [`bpf`] | memory of the kernel's programs |
 //! | [`clock`] | time since boot |
 //! | [`frames`] | whole frames of a link, with their offloads |
 //! | [`heap`] | memory that is freed goes back to the kernel |
@@ -29,6 +30,7 @@
 //! | [`underlay`] | which ways to the underlay there are |
 //! | [`wake`] | waking another thread (eventfd) |
 
+pub mod bpf;
 pub mod clock;
 pub mod frames;
 pub mod heap;
