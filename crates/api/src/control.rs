@@ -8,6 +8,7 @@
 mod audit;
 mod node;
 mod object;
+mod plan;
 mod revision;
 pub mod spec;
 mod token;
@@ -15,6 +16,10 @@ mod token;
 pub use audit::{Action, Actor, AuditEntry};
 pub use node::{NodeReport, NodeStatus, NodeUpdate, ObjectError};
 pub use object::{Body, Object, Page};
+pub use plan::{
+    Applied, Declaration, Declared, FieldChange, FlowsTouched, Named, NodePreview, PortFlows,
+    Preview, Step,
+};
 pub use revision::{HostError, Revision, RevisionStatus};
 pub use token::{Grant, NewToken, Role, Token, TokenMade};
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use rackweave_cli::Commands;
+use rackweave_controller::cli::{self as controller, ControllerArgs};
 use rackweave_lab::cli::LabArgs;
 use rackweave_mgs::cli::{self as gateway, MgmtArgs, MgsArgs, SpArgs};
 use rackweave_router::cli::{self as router, RouterArgs};
@@ -39,6 +40,8 @@ enum Command {
     Keys(KeysArgs),
     /// Rack setup: which node of the rack has which prefix.
     Rack(RackArgs),
+    /// The controller: runs it, backs up and restores what was asked for.
+    Controller(ControllerArgs),
     /// The management gateway: runs it.
     Mgs(MgsArgs),
     /// Service processors: lists, shows and commands them through a management gateway.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::Router(args) => router::main(args),
         Command::Keys(args) => keys::main(&args),
         Command::Rack(args) => rack::main(&args),
+        Command::Controller(args) => controller::main(args),
         Command::Mgs(args) => gateway::mgs(args),
         Command::Sp(args) => gateway::sp(args),
         Command::Mgmt(args) => gateway::mgmt(args),
