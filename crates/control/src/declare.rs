@@ -1,8 +1,8 @@
 //! What users declare as a whole, and the steps that bring the intent there.
 //!
-//! A declaration is a list of objects by their paths. Only users' objects are declared: projects and all
-//! that stands under one. What was declared and is there already takes no step, so that declaring twice
-//! is declaring once; [`export`] gives what, declared, takes no step at all.
+//! A declaration is a list of objects by their paths, users' and operators'. What was declared and is there
+//! already takes no step, so that declaring twice is declaring once; [`export`] gives what, declared, takes
+//! no step at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,16 @@ use crate::name::Name;
 use crate::refusal::{Problem, Refusal};
 use crate::request::Request;
 
-/// Users' kinds in an order in which they can come: what others name comes first.
-const ORDER: [Kind; 13] = [
+/// The kinds in an order in which they can come: what others name comes first.
+const ORDER: [Kind; 21] = [
+    Kind::Az,
+    Kind::IpPool,
+    Kind::Rack,
+    Kind::Sled,
+    Kind::Switch,
+    Kind::Uplink,
+    Kind::BgpPeer,
+    Kind::StaticRoute,
     Kind::Project,
     Kind::PoolLink,
     Kind::Vpc,
@@ -45,35 +53,63 @@ pub struct Declared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It comes.
-    Create(Declared),
+    Create {
+        /// Its place in the declaration.
+        at: usize,
+        /// What it shall be.
+        declared: Declared,
+    },
     /// It changes.
-    Update(Key, Declared),
+    Update {
+        /// Its place in the declaration.
+        at: usize,
+        /// The object.
+        key: Key,
+        /// What it shall be.
+        declared: Declared,
+    },
     /// It goes.
     Delete(Key),
 }
 
 impl Step {
-    /// What the step asks for, once those before it were taken.
+    /// Its place in the declaration, where it has one.
+    #[must_use]
+    pub const fn at(&self) -> Option<usize> {
+        match self {
+            Self::Create { at, .. } | Self::Update { at, .. } => Some(*at),
+            Self::Delete(_) => None,
+        }
+    }
+
+    /// What the step asks for, once those before it were taken. What shall come and came by itself meanwhile, as
+    /// some things do with a VPC, is changed.
     ///
     /// # Errors
     /// Where the parent is not there.
     pub fn request(&self, intent: &Intent) -> Result<Request, Refusal> {
+        let update = |key, declared: &Declared| Request::Update {
+            key,
+            if_match: None,
+            description: Some(declared.description.clone()),
+            spec: declared.spec.clone(),
+        };
         match self {
-            Self::Create(declared) => {
+            Self::Create { declared, .. } => {
+                let kind = declared.spec.kind();
                 let (name, parents) = split(declared)?;
+                let parent = parent(intent, kind, parents)?;
+                if let Some(there) = intent.find(kind, parent, name) {
+                    return Ok(update(there.key(), declared));
+                }
                 Ok(Request::Create {
-                    parent: parent(intent, declared.spec.kind(), parents)?,
+                    parent,
                     name: name.clone(),
                     description: declared.description.clone(),
                     spec: declared.spec.clone(),
                 })
             }
-            Self::Update(key, declared) => Ok(Request::Update {
-                key: *key,
-                if_match: None,
-                description: Some(declared.description.clone()),
-                spec: declared.spec.clone(),
-            }),
+            Self::Update { key, declared, .. } => Ok(update(*key, declared)),
             Self::Delete(key) => Ok(Request::Delete {
                 key: *key,
                 if_match: None,
@@ -104,27 +140,25 @@ pub fn export(intent: &Intent, project: Option<Id>) -> Vec<Declared> {
 /// in a declared project and is not declared goes, last; but for what came with a VPC by itself.
 ///
 /// # Errors
-/// Where an object is declared twice, or is none of users'. The field is its place in the declaration.
+/// Where an object is declared twice, or its path is not one of its kind. The field is its place in the declaration.
 pub fn steps(intent: &Intent, declared: &[Declared], prune: bool) -> Result<Vec<Step>, Refusal> {
-    let mut wanted: BTreeMap<(usize, &[Name]), &Declared> = BTreeMap::new();
+    let mut wanted: BTreeMap<(usize, &[Name]), (usize, &Declared)> = BTreeMap::new();
     for (at, one) in declared.iter().enumerate() {
         let field = format!("[{at}]");
         let kind = one.spec.kind();
-        let place = ORDER.iter().position(|known| *known == kind);
-        let theirs = Problem::Wrong("only projects and what stands in them is declared");
-        let place = place.ok_or_else(|| Refusal::of(&field, theirs))?;
+        let place = place(kind);
         let depth = std::iter::successors(Some(kind), |kind| kind.parent()).count();
         if one.path.len() != depth {
             let problem = Problem::Parent(kind.parent());
             return Err(Refusal::of(format!("{field}.path"), problem));
         }
-        if wanted.insert((place, &one.path), one).is_some() {
+        if wanted.insert((place, &one.path), (at, one)).is_some() {
             return Err(Refusal::of(field, Problem::Twice));
         }
     }
     let mut steps = Vec::new();
     let mut kept = BTreeSet::new();
-    for one in wanted.values() {
+    for (at, one) in wanted.into_values() {
         let (name, parents) = split(one)?;
         let kind = one.spec.kind();
         let there = parent(intent, kind, parents).ok();
@@ -134,10 +168,17 @@ pub fn steps(intent: &Intent, declared: &[Declared], prune: bool) -> Result<Vec<
                 kept.insert(object.key());
                 let meta = object.meta();
                 if meta.description != one.description || object.spec() != one.spec {
-                    steps.push(Step::Update(object.key(), (*one).clone()));
+                    steps.push(Step::Update {
+                        at,
+                        key: object.key(),
+                        declared: one.clone(),
+                    });
                 }
             }
-            None => steps.push(Step::Create((*one).clone())),
+            None => steps.push(Step::Create {
+                at,
+                declared: one.clone(),
+            }),
         }
     }
     if prune {
@@ -146,12 +187,35 @@ pub fn steps(intent: &Intent, declared: &[Declared], prune: bool) -> Result<Vec<
     Ok(steps)
 }
 
-/// What goes: in the reverse order, and nothing twice that goes with its parent.
+/// The steps by which objects go, in an order in which they can; what goes with its parent takes none of its own.
+#[must_use]
+pub fn removals(intent: &Intent, keys: &BTreeSet<Key>) -> Vec<Step> {
+    let parent = |key: &Key| {
+        let parent = intent.get(*key)?.meta().parent?;
+        Some(Key::new(key.kind.parent()?, parent))
+    };
+    let on_its_own = |key: &&Key| {
+        let mut above = std::iter::successors(parent(key), parent);
+        // A NIC goes before its VPC does, also where its instance goes.
+        !above.any(|above| keys.contains(&above))
+    };
+    let mut keys: Vec<_> = keys.iter().filter(on_its_own).copied().collect();
+    keys.sort_by_key(|key| std::cmp::Reverse(place(key.kind)));
+    keys.into_iter().map(Step::Delete).collect()
+}
+
+/// Where a kind stands in the order.
+fn place(kind: Kind) -> usize {
+    let place = ORDER.iter().position(|known| *known == kind);
+    place.unwrap_or(ORDER.len())
+}
+
+/// What stands in a declared project and is not declared.
 fn pruned(intent: &Intent, kept: &BTreeSet<Key>) -> Vec<Step> {
     let projects = kept.iter().filter(|key| key.kind == Kind::Project);
     let projects: BTreeSet<Id> = projects.map(|key| key.id).collect();
     let mut gone: BTreeSet<Key> = BTreeSet::new();
-    for kind in Kind::ALL.iter().filter(|kind| ORDER.contains(kind)) {
+    for kind in Kind::ALL {
         for object in intent.objects().filter(|object| object.kind() == *kind) {
             let parent = kind.parent().zip(object.meta().parent);
             let parent = parent.map(|(kind, id)| Key::new(kind, id));
@@ -163,19 +227,7 @@ fn pruned(intent: &Intent, kept: &BTreeSet<Key>) -> Vec<Step> {
             }
         }
     }
-    let order = |key: &Key| ORDER.iter().position(|kind| *kind == key.kind);
-    let on_its_own = |key: &&Key| {
-        let object = intent.get(**key);
-        let parent = key
-            .kind
-            .parent()
-            .zip(object.and_then(|object| object.meta().parent));
-        // A NIC goes before its VPC does, also where its instance goes.
-        parent.is_none_or(|(kind, id)| !gone.contains(&Key::new(kind, id)))
-    };
-    let mut steps: Vec<_> = gone.iter().filter(on_its_own).copied().collect();
-    steps.sort_by_key(|key| std::cmp::Reverse(order(key)));
-    steps.into_iter().map(Step::Delete).collect()
+    removals(intent, &gone)
 }
 
 /// Whether an object came with its VPC. It goes by its own name only.
@@ -206,13 +258,30 @@ fn project_of(intent: &Intent, object: &Object) -> Option<Id> {
 }
 
 /// The path of an object; none where a parent is missing.
-fn path(intent: &Intent, object: &Object) -> Option<Vec<Name>> {
+#[must_use]
+pub fn path(intent: &Intent, object: &Object) -> Option<Vec<Name>> {
     let mut path = match object.kind().parent() {
         Some(_) => path(intent, parent_of(intent, object)?)?,
         None => Vec::new(),
     };
     path.push(object.meta().name.clone());
     Some(path)
+}
+
+/// The object of a kind with this path.
+///
+/// # Errors
+/// Where it is not there.
+pub fn find<'i>(intent: &'i Intent, kind: Kind, path: &[Name]) -> Result<&'i Object, Refusal> {
+    let problem = || Refusal::of("path", Problem::Parent(kind.parent()));
+    let depth = std::iter::successors(Some(kind), |kind| kind.parent()).count();
+    let (name, parents) = path
+        .split_last()
+        .filter(|_| path.len() == depth)
+        .ok_or_else(problem)?;
+    let parent = parent(intent, kind, parents)?;
+    let missing = || Refusal::of("path", Problem::NoSuch(kind, name.to_string()));
+    intent.find(kind, parent, name).ok_or_else(missing)
 }
 
 fn split(declared: &Declared) -> Result<(&Name, &[Name]), Refusal> {

@@ -14,6 +14,14 @@ impl Draw {
         Self(octets)
     }
 
+    /// The octets of one of many decisions that are made together.
+    pub(crate) fn of(self, decision: usize) -> Self {
+        let number = u64::try_from(decision).unwrap_or(u64::MAX);
+        let mut hasher = Hasher::new_keyed(&self.0);
+        hasher.update(b"decision").update(&number.to_be_bytes());
+        Self(*hasher.finalize().as_bytes())
+    }
+
     /// The numbers that serve one purpose, without end.
     pub(crate) fn numbers(self, purpose: &str) -> impl Iterator<Item = u64> + use<> {
         let mut octets = Hasher::new_keyed(&self.0)
@@ -37,5 +45,6 @@ mod tests {
         let first = |purpose: &str| draw.numbers(purpose).take(3).collect::<Vec<_>>();
         assert_eq!(first("mac"), first("mac"));
         assert_ne!(first("mac"), first("vni"));
+        assert_ne!(draw.of(0), draw.of(1));
     }
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+mod batch;
 mod change;
 mod decide;
 pub mod declare;
@@ -24,6 +25,7 @@ mod refusal;
 mod request;
 mod resolve;
 
+pub use batch::{Batch, Stopped, decide_all};
 pub use change::{Change, Commit};
 pub use decide::decide;
 pub use draw::Draw;

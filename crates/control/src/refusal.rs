@@ -145,6 +145,13 @@ pub enum Problem {
         /// How many it may have.
         max: usize,
     },
+    /// More objects change at once than can be stored at once.
+    TooMuch {
+        /// How many.
+        count: usize,
+        /// How many may change.
+        max: usize,
+    },
     /// Ports are asked for with a protocol that has none.
     NoPorts,
     /// Nothing is left.
@@ -167,9 +174,11 @@ impl Problem {
             Self::Stale { .. } => ProblemKind::Stale,
             Self::InUse { .. } | Self::System => ProblemKind::InUse,
             Self::Quota { .. } => ProblemKind::Quota,
-            Self::NoAz | Self::Overlap { .. } | Self::Taken(_) | Self::NoDefaultPool(_) => {
-                ProblemKind::Conflict
-            }
+            Self::NoAz
+            | Self::TooMuch { .. }
+            | Self::Overlap { .. }
+            | Self::Taken(_)
+            | Self::NoDefaultPool(_) => ProblemKind::Conflict,
             Self::Exhausted(_) | Self::NoRoom => ProblemKind::Exhausted,
             _ => ProblemKind::Invalid,
         }
@@ -216,6 +225,10 @@ impl fmt::Display for Problem {
             Self::TooMany { count, max } => write!(
                 f,
                 "{count} combinations of hosts, protocols and ports are above {max}; split the rule"
+            ),
+            Self::TooMuch { count, max } => write!(
+                f,
+                "{count} objects would change at once, and {max} may; delete or change what belongs to it first"
             ),
             Self::NoPorts => f.write_str("only tcp and udp have ports"),
             Self::Exhausted(what) => write!(f, "{what} has nothing left"),

@@ -50,6 +50,18 @@ impl Intent {
         self.head
     }
 
+    /// How many objects there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// Every object, by key.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.objects.values()
@@ -91,11 +103,16 @@ impl Intent {
 
     /// Applies a commit that was made on this snapshot.
     pub fn apply(&mut self, commit: &Commit) {
+        // What one object gives up, another may take in the same commit.
         for change in &commit.changes {
-            match &change.object {
-                Some(object) => self.put(object.clone()),
-                None => self.remove(change.key),
-            }
+            self.remove(change.key);
+        }
+        for object in commit
+            .changes
+            .iter()
+            .filter_map(|change| change.object.as_ref())
+        {
+            self.put(object.clone());
         }
         self.head = commit.head();
     }

@@ -129,17 +129,23 @@ impl Plan {
         self.head
     }
 
-    /// What a commit would mean for nodes. Intent and plan are afterwards as they were.
+    /// What commits, each on top of the one before, would mean for nodes. Intent and plan are afterwards as they were.
     ///
-    /// As long as planning the commit twice: forth and back.
-    pub fn preview(&mut self, intent: &mut Intent, commit: &Commit) -> PlanDelta {
-        let back = intent.undo(commit);
+    /// As long as planning the commits twice: forth and back.
+    pub fn preview(&mut self, intent: &mut Intent, commits: &[Commit]) -> Vec<PlanDelta> {
         let head = intent.head();
-        let delta = self.commit(intent, commit);
-        self.commit(intent, &back);
+        let mut deltas = Vec::with_capacity(commits.len());
+        let mut back = Vec::with_capacity(commits.len());
+        for commit in commits {
+            back.push(intent.undo(commit));
+            deltas.push(self.commit(intent, commit));
+        }
+        for commit in back.iter().rev() {
+            self.commit(intent, commit);
+        }
         intent.rewind(head);
         self.head = head;
-        delta
+        deltas
     }
 
     /// The NICs on a sled, as planned.

@@ -7,6 +7,7 @@
 
 mod decide;
 mod declare;
+mod frozen;
 mod messages;
 mod plan;
 mod property;

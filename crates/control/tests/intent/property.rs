@@ -215,7 +215,10 @@ fn previewed(world: &World, request: &Request) {
     let Ok(decision) = decide(&world.intent, request, draw) else {
         return;
     };
-    let seen = look.plan.preview(&mut look.intent, &decision.commit);
+    let seen = look
+        .plan
+        .preview(&mut look.intent, std::slice::from_ref(&decision.commit))
+        .remove(0);
     assert_eq!(look.plan, world.plan);
     assert!(look.intent.objects().eq(world.intent.objects()));
     assert_eq!(look.intent.head(), world.intent.head());
