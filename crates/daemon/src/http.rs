@@ -21,7 +21,7 @@ mod server;
 mod stream;
 
 pub use document::{Api, document_text};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, plain};
 pub use peer::{Ending, Peer};
 pub use place::{BadPlace, Place, PlaceError};
 pub use refused::Refused;

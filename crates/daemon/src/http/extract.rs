@@ -64,7 +64,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = error.path().to_string();
-        let problem = Problem::bad_request(error.inner().to_string());
+        let problem = Problem::bad_request(plain(&error.inner().to_string()));
         // A dot is the whole, a question mark is where the form broke off.
         if field == "." || field == "?" {
             problem
@@ -93,7 +93,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         let axum::extract::Path(value) =
-            path.map_err(|error| Problem::bad_request(error.body_text()))?;
+            path.map_err(|error| Problem::bad_request(plain(&error.body_text())))?;
         Ok(Self(value))
     }
 }
@@ -107,10 +107,50 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
-        let axum::extract::Query(value) =
-            query.map_err(|error| Problem::bad_request(error.body_text()))?;
+        let axum::extract::Query(value) = query.map_err(|error| misread(&error.body_text()))?;
         Ok(Self(value))
     }
+}
+
+/// A query that cannot be read; axum says the field first, if it knows it.
+fn misread(text: &str) -> Problem {
+    let text = text
+        .strip_prefix("Failed to deserialize query string: ")
+        .unwrap_or(text);
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match text.split_once(": ") {
+        Some((field, problem)) if is_name(field) => {
+            Problem::bad_request(plain(problem)).field(field)
+        }
+        _ => Problem::bad_request(plain(text)),
+    }
+}
+
+/// What serde says, without words of Rust.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        if !plain.is_empty() {
+            plain.push(' ');
+        }
+        if word != "struct" || words.peek().is_none() {
+            plain.push_str(word);
+            continue;
+        }
+        // Its name, and how many fields it has.
+        words.next();
+        if words.peek() == Some(&"with") {
+            words.nth(2);
+        }
+        plain.push_str("an object");
+    }
+    let more = "more is wanted than this word: an object with it as its one field";
+    plain
+        .replace("invalid type: unit variant, expected newtype variant", more)
+        .replace("a sequence", "a list")
+        .replace("to a `u64`", "as a number")
 }
 
 #[cfg(test)]
@@ -142,7 +182,37 @@ mod tests {
         for text in ["", "{", r#"{"rules":[]} x"#] {
             assert_eq!(refused(text).field, None);
         }
+        let problem = refused(r#"{"rules":7}"#);
+        assert!(problem.to_string().contains("expected a list"), "{problem}");
+        let problem = refused(r#"{"rules":[null]}"#);
+        assert!(
+            problem.to_string().contains("expected an object at line"),
+            "{problem}"
+        );
         let rules: Rules = parse(br#"{"rules":[{"port":1}]}"#).unwrap();
         assert_eq!(rules.rules[0].port, 1);
+    }
+
+    #[test]
+    fn people_read_no_words_of_rust() {
+        for (said, expected) in [
+            (
+                "invalid length 2, expected struct Body with 3 elements at line 1",
+                "invalid length 2, expected an object at line 1",
+            ),
+            (
+                "invalid type: null, expected struct VpcSpec at line 1",
+                "invalid type: null, expected an object at line 1",
+            ),
+            ("struct", "struct"),
+            ("expected a sequence", "expected a list"),
+        ] {
+            assert_eq!(plain(said), expected);
+        }
+        let problem = misread("Failed to deserialize query string: limit: invalid digit");
+        assert_eq!(problem.field.as_deref(), Some("limit"));
+        assert_eq!(problem.detail.as_deref(), Some("invalid digit"));
+        assert_eq!(misread("what: Is This").field.as_deref(), Some("what"));
+        assert_eq!(misread("Too Bad: x").field, None);
     }
 }
