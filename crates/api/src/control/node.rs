@@ -23,6 +23,14 @@ pub enum NodeUpdate<S, D> {
         /// The newest generation.
         generation: Generation,
     },
+    /// What if? Nothing changes; a host that can says what the changes would do to its connections
+    /// ([`NodePreview`](super::NodePreview)).
+    Preview {
+        /// Names the question.
+        id: String,
+        /// The changes, against the newest state.
+        delta: D,
+    },
 }
 
 /// What a host says of itself, after each change and regularly.
@@ -55,8 +63,11 @@ pub struct ObjectError {
 pub struct NodeStatus {
     /// Its prefix.
     pub node: String,
-    /// Whether it hears of changes now, from this controller.
+    /// Whether it hears of changes now.
     pub connected: bool,
+    /// The controller from which it hears of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<String>,
     /// What it said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<NodeReport>,

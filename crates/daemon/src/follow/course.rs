@@ -130,6 +130,8 @@ impl<S: NodeState> Course<S> {
                 state.set_generation(generation);
                 Change::Nothing
             }
+            // A question: nothing changes by it.
+            Update::Preview { .. } => Change::Nothing,
             Update::Delta { delta, digest } => {
                 // Taken, so that what is half changed is gone when it does not fit.
                 let mut state = self.state.take().ok_or(Misfit::NoState)?;

@@ -57,8 +57,8 @@ pub struct BoundaryGroupSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RackSpec {
-    /// Its number in addresses; it never changes.
-    #[schema(value_type = u8, minimum = 1, maximum = 254)]
+    /// Its number in addresses, two hexadecimal digits from 01 to fe; it never changes.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{2}$", example = "01")]
     pub number: RackNumber,
     /// Where it stands.
     #[serde(default, skip_serializing_if = "String::is_empty")]
