@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rackweave_linux::clock;
 use rackweave_store::Store;
 use rackweave_trust::Anchor;
+use rackweave_types::Instant;
 
 use crate::auth::Tokens;
 use crate::world::WorldHandle;
@@ -19,6 +21,8 @@ pub(crate) struct App {
     pub(crate) world: WorldHandle,
     /// Whose nodes are believed; none where no certificates are looked at.
     pub(crate) anchor: Option<Arc<Anchor>>,
+    /// When the controller started.
+    pub(crate) started: Instant,
 }
 
 impl App {
@@ -29,6 +33,7 @@ impl App {
             store,
             world,
             anchor: anchor.map(Arc::new),
+            started: clock::now(),
         }
     }
 }

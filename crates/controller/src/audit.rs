@@ -4,6 +4,7 @@ use rackweave_api::control::{Action, Actor, AuditEntry, Page};
 use rackweave_api::http::Problem;
 use rackweave_linux::{clock, random};
 use rackweave_store::{Commit, Key, Store};
+use rackweave_types::Generation;
 
 use crate::problems::{unreadable, unwritten};
 
@@ -12,9 +13,9 @@ pub(crate) const PREFIX: &str = "audit/";
 /// Entries that are read at once, of which a project's are chosen.
 const READ: usize = 1000;
 
-/// An entry's place in the log: ordered by time, and told apart by what else is its own.
-pub(crate) fn sequence(at_ms: u64, own: u64) -> String {
-    format!("{at_ms:012x}-{own:016x}")
+/// The place in the log of the entries of a commit: ordered by time, and told apart by the commit and their own number.
+pub(crate) fn sequence(at_ms: u64, commit: Generation, own: usize) -> String {
+    format!("{at_ms:012x}-{:016x}-{own:02x}", commit.get())
 }
 
 /// Writes an entry of its own: of a change that stands outside of intent.
@@ -28,7 +29,8 @@ pub(crate) async fn write(
     let at_ms = clock::unix_millis();
     let drawn = random::bytes().map_err(|_| Problem::internal("nothing can be drawn"))?;
     let entry = AuditEntry {
-        sequence: sequence(at_ms, u64::from_be_bytes(drawn)),
+        // It is before the commits of its millisecond.
+        sequence: format!("{at_ms:012x}-{:016x}-{:08x}", 0, u32::from_be_bytes(drawn)),
         at_ms,
         actor,
         request_id: request_id.to_owned(),

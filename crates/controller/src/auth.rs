@@ -10,4 +10,4 @@ mod tokens;
 
 pub(crate) use caller::Caller;
 pub(crate) use secret::{Secret, TokenHash};
-pub(crate) use tokens::{Tokens, Unusable, is_operator};
+pub(crate) use tokens::{PREFIX, Tokens, Unusable, check, is_operator};

@@ -1,14 +1,16 @@
 //! The API: users' and operators' objects, tokens, the audit log.
 
 mod audit;
+mod backup;
 mod collection;
+mod declare;
 mod describe;
 mod nodes;
 mod objects;
 mod preconditions;
 mod tokens;
 
-use rackweave_api::control::spec;
+use axum::extract::DefaultBodyLimit;
 use rackweave_control::Kind;
 use rackweave_daemon::http::Api;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -18,6 +20,7 @@ use utoipa_axum::routes;
 
 use self::collection::Collection;
 use crate::app::App;
+use crate::objects::with_spec;
 
 const TITLE: &str = "Rackweave controller";
 const DESCRIPTION: &str = "What users ask for and what operators run. Show a bearer token with each request. An object's \
@@ -53,33 +56,25 @@ fn router() -> OpenApiRouter<App> {
         .routes(routes!(nodes::node_state))
         .routes(routes!(nodes::node_stream))
         .routes(routes!(nodes::report_node))
-        .routes(routes!(nodes::get_revision));
+        .routes(routes!(nodes::answer_preview))
+        .routes(routes!(nodes::get_revision))
+        .routes(routes!(declare::export))
+        .routes(routes!(backup::backup))
+        .merge(declarations());
     collections(router)
+}
+
+/// What takes many objects at once.
+fn declarations() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(declare::plan))
+        .routes(routes!(declare::apply))
+        .layer(DefaultBodyLimit::max(declare::BODY_MAX))
 }
 
 /// Every kind of object.
 fn collections(router: OpenApiRouter<App>) -> OpenApiRouter<App> {
-    let router = objects::add::<spec::AzSpec>(router, Collection::new(Kind::Az));
-    let router = objects::add::<spec::RackSpec>(router, Collection::new(Kind::Rack));
-    let router = objects::add::<spec::SledSpec>(router, Collection::new(Kind::Sled));
-    let router = objects::add::<spec::SwitchSpec>(router, Collection::new(Kind::Switch));
-    let router = objects::add::<spec::UplinkSpec>(router, Collection::new(Kind::Uplink));
-    let router = objects::add::<spec::BgpPeerSpec>(router, Collection::new(Kind::BgpPeer));
-    let router = objects::add::<spec::StaticRouteSpec>(router, Collection::new(Kind::StaticRoute));
-    let router = objects::add::<spec::IpPoolSpec>(router, Collection::new(Kind::IpPool));
-    let router = objects::add::<spec::ProjectSpec>(router, Collection::new(Kind::Project));
-    let router = objects::add::<spec::PoolLinkSpec>(router, Collection::new(Kind::PoolLink));
-    let router = objects::add::<spec::VpcSpec>(router, Collection::new(Kind::Vpc));
-    let router = objects::add::<spec::SubnetSpec>(router, Collection::new(Kind::Subnet));
-    let router = objects::add::<spec::RouterSpec>(router, Collection::new(Kind::Router));
-    let router = objects::add::<spec::RouteSpec>(router, Collection::new(Kind::Route));
-    let router =
-        objects::add::<spec::FirewallRuleSpec>(router, Collection::new(Kind::FirewallRule));
-    let router =
-        objects::add::<spec::InternetGatewaySpec>(router, Collection::new(Kind::InternetGateway));
-    let router = objects::add::<spec::PeeringSpec>(router, Collection::new(Kind::Peering));
-    let router = objects::add::<spec::DnsRecordSpec>(router, Collection::new(Kind::DnsRecord));
-    let router = objects::add::<spec::InstanceSpec>(router, Collection::new(Kind::Instance));
-    let router = objects::add::<spec::NicSpec>(router, Collection::new(Kind::Nic));
-    objects::add::<spec::FloatingIpSpec>(router, Collection::new(Kind::FloatingIp))
+    Kind::ALL.iter().fold(router, |router, kind| {
+        with_spec!(*kind, Spec => objects::add::<Spec>(router, Collection::new(*kind)))
+    })
 }

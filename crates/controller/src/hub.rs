@@ -3,14 +3,26 @@
 //! Each change is encoded once, by the planner; a host hears the changes that concern it, as one delta for each commit.
 //! The last [`LOG`] commits are kept, so that a host that was away for a while hears what it missed; who was away for
 //! longer hears its whole state. A host that does not read is let go: it comes again and says where it stands.
+//!
+//! Where there are several controllers, each tells the others what its hosts say ([`Shared`]): a change is known to be in
+//! force whichever controller one asks.
 
-use std::collections::{BTreeMap, VecDeque};
+mod host;
+mod shared;
+mod wait;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use rackweave_api::control::{HostError, NodeReport, NodeStatus, Revision, RevisionStatus};
 use rackweave_types::state::StateVersion;
 use rackweave_types::{Generation, NodePrefix};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use self::host::{Heard, Host};
+pub(crate) use self::shared::Shared;
+use self::wait::{Need, Waiting};
 
 /// Commits whose deltas are kept.
 const LOG: usize = 4096;
@@ -18,6 +30,8 @@ const LOG: usize = 4096;
 const WAITING: usize = 64;
 /// Hosts that are named where a change has not come everywhere.
 const NAMED: usize = 100;
+/// For how long a host may lag behind what it was told, in milliseconds, until it is told everything.
+const LAG_MS: u64 = 60_000;
 
 /// A change of an object as hosts get it; a clone is the same octets.
 pub(crate) trait Encoded {
@@ -34,6 +48,21 @@ pub(crate) struct News<C> {
     pub(crate) nodes: BTreeMap<NodePrefix, Vec<C>>,
 }
 
+/// What is counted of hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Deltas that were told.
+    pub(crate) deltas: u64,
+    /// Whole states that were told.
+    pub(crate) wholes: u64,
+    /// Reports that were heard.
+    pub(crate) reports: u64,
+    /// Hosts that had another state than was planned for them.
+    pub(crate) differences: u64,
+    /// Hosts that did not read.
+    pub(crate) slow: u64,
+}
+
 /// All hosts.
 #[derive(Debug)]
 pub(crate) struct Hub<C> {
@@ -42,19 +71,10 @@ pub(crate) struct Hub<C> {
     floor: Generation,
     hosts: BTreeMap<NodePrefix, Host>,
     waiting: Vec<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Host {
-    listeners: Vec<mpsc::Sender<Bytes>>,
-    report: Option<(NodeReport, u64)>,
-}
-
-/// Somebody waits until a commit is in force everywhere.
-#[derive(Debug)]
-struct Waiting {
-    generation: Generation,
-    tell: oneshot::Sender<()>,
+    counts: Counts,
+    /// Hosts of which the other controllers do not know the newest.
+    unshared: BTreeSet<NodePrefix>,
+    unshared_told: Arc<Notify>,
 }
 
 impl<C> Default for Hub<C> {
@@ -64,6 +84,9 @@ impl<C> Default for Hub<C> {
             floor: Generation::ZERO,
             hosts: BTreeMap::new(),
             waiting: Vec::new(),
+            counts: Counts::default(),
+            unshared: BTreeSet::new(),
+            unshared_told: Arc::default(),
         }
     }
 }
@@ -75,21 +98,34 @@ impl<C: Encoded> Hub<C> {
         self.floor = head;
         for host in self.hosts.values_mut() {
             host.listeners.clear();
+            host.outdated();
         }
+        // Whoever waits is told what is known then.
+        self.waiting.clear();
     }
 
     /// Tells the hosts concerned; `digest` tells what each one's state comes to.
-    pub(crate) fn publish(&mut self, news: News<C>, digest: impl Fn(NodePrefix) -> String) {
+    pub(crate) fn publish(
+        &mut self,
+        news: News<C>,
+        now_ms: u64,
+        digest: impl Fn(NodePrefix) -> String,
+    ) {
         for (node, changes) in &news.nodes {
             let Some(host) = self.hosts.get_mut(node) else {
                 continue;
             };
+            host.outdated();
             if host.listeners.is_empty() {
                 continue;
             }
+            host.told = Some((news.generation, now_ms));
             let line = delta(news.generation, changes.iter(), &digest(*node));
+            let before = host.listeners.len();
             host.listeners
                 .retain(|listener| listener.try_send(line.clone()).is_ok());
+            self.counts.deltas += count(host.listeners.len());
+            self.counts.slow += count(before - host.listeners.len());
         }
         self.log.push_back(news);
         while self.log.len() > LOG {
@@ -97,7 +133,6 @@ impl<C: Encoded> Hub<C> {
                 self.floor = old.generation;
             }
         }
-        self.settle();
     }
 
     /// Lets a host go: it has to ask where it stands.
@@ -107,9 +142,15 @@ impl<C: Encoded> Hub<C> {
         }
     }
 
+    /// Forgets a host: nobody waits for it any more.
+    pub(crate) fn forget(&mut self, node: NodePrefix) {
+        self.hosts.remove(&node);
+        self.done_with(node, |_| true);
+    }
+
     /// What a host has missed since a commit, as a delta; none where that is not known any more.
     pub(crate) fn missed(
-        &self,
+        &mut self,
         node: NodePrefix,
         since: Generation,
         digest: &str,
@@ -118,97 +159,227 @@ impl<C: Encoded> Hub<C> {
         if since < self.floor || since > newest {
             return None;
         }
-        let after = self.log.iter().filter(|news| news.generation > since);
+        let after = self.log.range(self.place_after(since)..);
         let changes = after.filter_map(|news| news.nodes.get(&node)).flatten();
-        Some(delta(newest, changes, digest))
+        let line = delta(newest, changes, digest);
+        self.counts.deltas += 1;
+        Some(line)
     }
 
-    /// Tells a host of changes from now on.
-    pub(crate) fn listen(&mut self, node: NodePrefix) -> mpsc::Receiver<Bytes> {
+    /// A host is told its whole state.
+    pub(crate) const fn whole_told(&mut self) {
+        self.counts.wholes += 1;
+    }
+
+    /// Tells a host of changes from now on; it is just told all up to this commit.
+    pub(crate) fn listen(
+        &mut self,
+        node: NodePrefix,
+        head: Generation,
+        now_ms: u64,
+    ) -> mpsc::Receiver<Bytes> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let host = self.hosts.entry(node).or_default();
         host.listeners.retain(|listener| !listener.is_closed());
         host.listeners.push(sender);
+        host.told = Some((head, now_ms));
+        host.elsewhere = None;
+        self.unshare(&[node]);
         receiver
     }
 
-    /// Takes in what a host says of itself.
-    pub(crate) fn report(&mut self, node: NodePrefix, report: NodeReport, now_ms: u64) {
-        self.hosts.entry(node).or_default().report = Some((report, now_ms));
-        self.settle();
+    /// A host has perhaps gone.
+    pub(crate) fn left(&mut self, node: NodePrefix) {
+        if let Some(host) = self.hosts.get_mut(&node) {
+            host.listeners.retain(|listener| !listener.is_closed());
+            if host.listeners.is_empty() {
+                self.unshare(&[node]);
+            }
+        }
+    }
+
+    /// Tells one host something that is no change; false where it does not listen.
+    pub(crate) fn whisper(&mut self, node: NodePrefix, line: &Bytes) -> bool {
+        let host = self.hosts.get_mut(&node);
+        let mut listeners = host.into_iter().flat_map(|host| &host.listeners);
+        listeners.any(|listener| listener.try_send(line.clone()).is_ok())
+    }
+
+    /// Takes in what a host says of itself; `current` says whether that is the state that is planned for it. True where
+    /// it has heard everything and yet has another state, or has done nothing with it for long: it is to be told all.
+    pub(crate) fn report(
+        &mut self,
+        node: NodePrefix,
+        report: NodeReport,
+        current: bool,
+        now_ms: u64,
+    ) -> bool {
+        self.counts.reports += 1;
+        let generation = report.generation;
+        let host = self.hosts.entry(node).or_default();
+        let differs = !current
+            && host
+                .told
+                .is_some_and(|(told, at)| generation >= told || now_ms.saturating_sub(at) > LAG_MS);
+        let heard = Heard {
+            report,
+            at_ms: now_ms,
+            current,
+        };
+        let news = host
+            .heard
+            .as_ref()
+            .is_none_or(|before| before.report != heard.report);
+        host.heard = Some(heard);
+        if news {
+            self.unshare(&[node]);
+        }
+        self.settle(node);
+        self.counts.differences += u64::from(differs);
+        differs
     }
 
     /// What is known of a host.
-    pub(crate) fn status(&self, node: NodePrefix) -> NodeStatus {
+    pub(crate) fn status(&self, node: NodePrefix, own: &str) -> NodeStatus {
         let host = self.hosts.get(&node);
-        let open = |host: &Host| host.listeners.iter().any(|one| !one.is_closed());
-        let report = host.and_then(|host| host.report.as_ref());
+        let heard = host.and_then(|host| host.heard.as_ref());
+        let here = host.is_some_and(Host::is_here);
+        let controller = if here {
+            Some(own.to_owned())
+        } else {
+            host.and_then(|host| host.elsewhere.clone())
+        };
         NodeStatus {
             node: node.to_string(),
-            connected: host.is_some_and(open),
-            report: report.map(|(report, _)| report.clone()),
-            reported_ms: report.map(|(_, at)| *at),
+            connected: controller.is_some(),
+            controller,
+            report: heard.map(|heard| heard.report.clone()),
+            reported_ms: heard.map(|heard| heard.at_ms),
         }
     }
 
-    /// How far a commit has come; none where that is not known any more.
-    pub(crate) fn progress(&self, generation: Generation) -> Option<RevisionStatus> {
-        if generation <= self.floor && generation != Generation::ZERO {
-            return None;
+    /// Hosts that listen here.
+    pub(crate) fn here(&self) -> usize {
+        self.hosts.values().filter(|host| host.is_here()).count()
+    }
+
+    /// What hosts could not put into force, of these hosts; and how many of them have not said that they have the newest
+    /// state.
+    pub(crate) fn troubles(&self, all: impl Iterator<Item = NodePrefix>) -> (usize, usize) {
+        let heard = |node| self.hosts.get(&node).and_then(|host| host.heard.as_ref());
+        all.fold((0, 0), |(errors, behind), node| match heard(node) {
+            Some(heard) => {
+                let late = usize::from(!heard.current);
+                (errors + heard.report.errors.len(), behind + late)
+            }
+            None => (errors, behind + 1),
+        })
+    }
+
+    /// What is counted.
+    pub(crate) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether the commits after `since` up to `until` are known one by one.
+    fn knows(&self, since: Generation) -> bool {
+        since >= self.floor
+    }
+
+    /// Where in the log commits after this one stand.
+    fn place_after(&self, since: Generation) -> usize {
+        self.log.partition_point(|news| news.generation <= since)
+    }
+
+    /// Whom commits concern, and what each host must have. Of commits that are not known any more it is known that
+    /// whoever has the newest state has them too.
+    fn needs(
+        &self,
+        since: Generation,
+        until: Generation,
+        all: impl Iterator<Item = NodePrefix>,
+    ) -> BTreeMap<NodePrefix, Need> {
+        if !self.knows(since) {
+            return all.map(|node| (node, Need::Newest)).collect();
         }
-        let news = self.log.iter().find(|news| news.generation == generation);
-        let concerned = news.map(|news| news.nodes.keys()).into_iter().flatten();
+        let range = self.place_after(since)..self.place_after(until);
+        let mut needs = BTreeMap::new();
+        for news in self.log.range(range) {
+            let nodes = news.nodes.keys();
+            needs.extend(nodes.map(|node| (*node, Need::Generation(news.generation))));
+        }
+        needs
+    }
+
+    fn has(&self, node: NodePrefix, need: Need) -> Option<&Heard> {
+        let heard = self.hosts.get(&node)?.heard.as_ref()?;
+        need.is_met(heard).then_some(heard)
+    }
+
+    /// How far commits have come: those after `since` up to `until`; `all` are all hosts.
+    pub(crate) fn progress(
+        &self,
+        since: Generation,
+        until: Generation,
+        all: impl Iterator<Item = NodePrefix>,
+    ) -> RevisionStatus {
+        let needs = self.needs(since, until, all);
         let mut status = RevisionStatus {
-            revision: Revision(generation.get()),
-            concerned: 0,
+            revision: Revision(until.get()),
+            concerned: needs.len(),
             pending: Vec::new(),
             pending_count: 0,
             errors: Vec::new(),
         };
-        for node in concerned {
-            status.concerned += 1;
-            let report = self.hosts.get(node).and_then(|host| host.report.as_ref());
-            match report {
-                Some((report, _)) if report.generation >= generation => {
-                    let errors = report.errors.iter().map(|error| HostError {
-                        node: node.to_string(),
-                        error: error.clone(),
-                    });
-                    status.errors.extend(errors);
+        for (node, need) in needs {
+            let Some(heard) = self.has(node, need) else {
+                status.pending_count += 1;
+                if status.pending.len() < NAMED {
+                    status.pending.push(node.to_string());
                 }
-                _ => {
-                    status.pending_count += 1;
-                    if status.pending.len() < NAMED {
-                        status.pending.push(node.to_string());
-                    }
-                }
-            }
+                continue;
+            };
+            let errors = heard.report.errors.iter().map(|error| HostError {
+                node: node.to_string(),
+                error: error.clone(),
+            });
+            status.errors.extend(errors);
         }
-        Some(status)
+        status
     }
 
-    /// Tells when a commit is in force everywhere.
-    pub(crate) fn when_settled(&mut self, generation: Generation) -> oneshot::Receiver<()> {
+    /// Tells when the commits after `since` up to `until` are in force everywhere.
+    pub(crate) fn when_settled(
+        &mut self,
+        since: Generation,
+        until: Generation,
+        all: impl Iterator<Item = NodePrefix>,
+    ) -> oneshot::Receiver<()> {
         let (tell, told) = oneshot::channel();
-        self.waiting.retain(|waiting| !waiting.tell.is_closed());
-        self.waiting.push(Waiting { generation, tell });
-        self.settle();
+        let mut pending = self.needs(since, until, all);
+        pending.retain(|node, need| self.has(*node, *need).is_none());
+        self.waiting.retain(|waiting| !waiting.is_over());
+        self.waiting.extend(Waiting::new(pending, tell));
         told
     }
 
-    /// Tells those who wait for what is in force now.
-    fn settle(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
-        for one in waiting {
-            let status = self.progress(one.generation);
-            if status.is_none_or(|status| status.pending_count == 0) {
-                // Whoever waited may have gone.
-                let _gone = one.tell.send(());
-            } else {
-                self.waiting.push(one);
-            }
+    /// A host has said something: tells those who waited for it alone.
+    fn settle(&mut self, node: NodePrefix) {
+        let heard = self.hosts.get(&node).and_then(|host| host.heard.clone());
+        if let Some(heard) = heard {
+            self.done_with(node, |need| need.is_met(&heard));
         }
     }
+
+    fn done_with(&mut self, node: NodePrefix, met: impl Fn(Need) -> bool) {
+        self.waiting
+            .retain_mut(|waiting| !waiting.done_with(node, &met));
+    }
+}
+
+/// A number of things as counters have it.
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// A delta as hosts read it, a line of JSON: `NodeUpdate::Delta`.
@@ -217,153 +388,42 @@ fn delta<'a, C: Encoded + 'a>(
     changes: impl Iterator<Item = &'a C>,
     digest: &str,
 ) -> Bytes {
+    let mut line = br#"{"delta":{"delta":"#.to_vec();
+    write_changes(&mut line, generation, changes);
+    line.extend_from_slice(format!(r#","digest":"{digest}"}}}}"#).as_bytes());
+    line.push(b'\n');
+    line.into()
+}
+
+/// A question as hosts read it, a line of JSON: `NodeUpdate::Preview`.
+pub(crate) fn question<'a, C: Encoded + 'a>(
+    id: &str,
+    generation: Generation,
+    changes: impl Iterator<Item = &'a C>,
+) -> Bytes {
+    let mut line = format!(r#"{{"preview":{{"id":"{id}","delta":"#).into_bytes();
+    write_changes(&mut line, generation, changes);
+    line.extend_from_slice(b"}}\n");
+    line.into()
+}
+
+/// Changes as a `StateDelta`.
+fn write_changes<'a, C: Encoded + 'a>(
+    line: &mut Vec<u8>,
+    generation: Generation,
+    changes: impl Iterator<Item = &'a C>,
+) {
     let version = StateVersion::CURRENT.get();
-    let head = format!(
-        r#"{{"delta":{{"delta":{{"version":{version},"generation":{generation},"changes":["#
-    );
-    let mut line = head.into_bytes();
+    let head = format!(r#"{{"version":{version},"generation":{generation},"changes":["#);
+    line.extend_from_slice(head.as_bytes());
     for (at, change) in changes.enumerate() {
         if at > 0 {
             line.push(b',');
         }
         line.extend_from_slice(change.as_bytes());
     }
-    line.extend_from_slice(format!(r#"]}},"digest":"{digest}"}}}}"#).as_bytes());
-    line.push(b'\n');
-    line.into()
+    line.extend_from_slice(b"]}");
 }
 
 #[cfg(test)]
-mod tests {
-    use rackweave_api::control::{NodeUpdate, ObjectError};
-    use serde_json::Value;
-
-    use super::*;
-
-    #[derive(Clone, Debug)]
-    struct Text(String);
-
-    impl Encoded for Text {
-        fn as_bytes(&self) -> &[u8] {
-            self.0.as_bytes()
-        }
-    }
-
-    type Hub = super::Hub<Text>;
-
-    fn node(last: u8) -> NodePrefix {
-        format!("fd00:1:2:1{last:02x}::/64").parse().unwrap()
-    }
-
-    fn news(generation: u64, nodes: &[u8]) -> News<Text> {
-        let change = Text(format!(r#"{{"n":{generation}}}"#));
-        News {
-            generation: Generation::new(generation),
-            nodes: nodes
-                .iter()
-                .map(|last| (node(*last), vec![change.clone()]))
-                .collect(),
-        }
-    }
-
-    fn report(generation: u64) -> NodeReport {
-        NodeReport {
-            generation: Generation::new(generation),
-            digest: String::new(),
-            errors: Vec::new(),
-            program: "test".to_owned(),
-        }
-    }
-
-    fn read(line: &[u8]) -> (u64, Vec<u64>) {
-        match serde_json::from_slice(line).unwrap() {
-            NodeUpdate::<Value, Value>::Delta { delta, .. } => {
-                let numbers = delta["changes"].as_array().unwrap().iter();
-                let numbers = numbers.map(|change| change["n"].as_u64().unwrap());
-                (delta["generation"].as_u64().unwrap(), numbers.collect())
-            }
-            other => panic!("no delta: {other:?}"),
-        }
-    }
-
-    fn digest(_: NodePrefix) -> String {
-        "00".to_owned()
-    }
-
-    #[test]
-    fn hosts_hear_what_concerns_them_and_what_they_missed() {
-        let mut hub = Hub::default();
-        let mut one = hub.listen(node(1));
-        let mut two = hub.listen(node(2));
-        for (generation, nodes) in [(1, &[1, 2][..]), (2, &[2]), (3, &[1])] {
-            hub.publish(news(generation, nodes), digest);
-        }
-        assert_eq!(read(&one.try_recv().unwrap()), (1, vec![1]));
-        assert_eq!(read(&one.try_recv().unwrap()), (3, vec![3]));
-        assert!(one.try_recv().is_err());
-        assert_eq!(read(&two.try_recv().unwrap()), (1, vec![1]));
-        let missed = hub.missed(node(2), Generation::new(1), "00").unwrap();
-        assert_eq!(read(&missed), (3, vec![2]));
-        let nothing = hub.missed(node(3), Generation::ZERO, "00").unwrap();
-        assert_eq!(read(&nothing), (3, Vec::new()));
-        assert_eq!(hub.missed(node(1), Generation::new(4), "00"), None);
-    }
-
-    #[test]
-    fn what_is_not_known_any_more_is_not_told_in_part() {
-        let mut hub = Hub::default();
-        hub.reset(Generation::new(10));
-        hub.publish(news(11, &[1]), digest);
-        assert_eq!(hub.missed(node(1), Generation::new(9), "00"), None);
-        assert!(hub.missed(node(1), Generation::new(10), "00").is_some());
-        assert_eq!(hub.progress(Generation::new(10)), None);
-        let log = u64::try_from(LOG).unwrap();
-        for generation in 12..12 + log {
-            hub.publish(news(generation, &[1]), digest);
-        }
-        assert_eq!(hub.missed(node(1), Generation::new(10), "00"), None);
-        assert_eq!(hub.log.len(), LOG);
-    }
-
-    #[test]
-    fn a_host_that_does_not_read_is_let_go() {
-        let mut hub = Hub::default();
-        let mut slow = hub.listen(node(1));
-        let waiting = u64::try_from(WAITING).unwrap();
-        for generation in 1..=waiting + 1 {
-            hub.publish(news(generation, &[1]), digest);
-        }
-        for generation in 1..=waiting {
-            assert_eq!(read(&slow.try_recv().unwrap()).0, generation);
-        }
-        assert_eq!(
-            slow.try_recv(),
-            Err(mpsc::error::TryRecvError::Disconnected)
-        );
-        assert!(!hub.status(node(1)).connected);
-    }
-
-    #[test]
-    fn a_change_is_in_force_once_all_concerned_have_said_so() {
-        let mut hub = Hub::default();
-        hub.publish(news(1, &[1, 2]), digest);
-        hub.publish(news(2, &[2]), digest);
-        let mut told = hub.when_settled(Generation::new(1));
-        hub.report(node(1), report(1), 5);
-        let status = hub.progress(Generation::new(1)).unwrap();
-        assert_eq!((status.concerned, status.pending_count), (2, 1));
-        assert_eq!(status.pending, [node(2).to_string()]);
-        assert!(told.try_recv().is_err());
-        let mut failed = report(2);
-        failed.errors.push(ObjectError {
-            object: "port 1".to_owned(),
-            error: "no such device".to_owned(),
-        });
-        hub.report(node(2), failed, 6);
-        assert!(told.try_recv().is_ok());
-        let status = hub.progress(Generation::new(1)).unwrap();
-        assert!(!status.is_done() && status.pending_count == 0);
-        assert_eq!(status.errors[0].node, node(2).to_string());
-        assert_eq!(hub.status(node(2)).reported_ms, Some(6));
-    }
-}
+mod tests;

@@ -40,13 +40,21 @@ pub(crate) fn unwritten(error: &CommitError) -> Problem {
 
 /// Why a request is refused. Its fields stand under `spec`, where users wrote them.
 pub(crate) fn refused(refusal: &Refusal) -> Problem {
+    match refusal.field.as_str() {
+        "name" | "path" => refused_at(refusal, ""),
+        _ => refused_at(refusal, "spec."),
+    }
+}
+
+/// Why something is refused whose fields stand behind this.
+pub(crate) fn refused_at(refusal: &Refusal, before: &str) -> Problem {
     let kind = refusal.problem.kind();
     let (status, code, title) = described(kind);
     let problem = Problem::new(status, code, title).detail(refusal.problem.to_string());
     if refusal.field.is_empty() {
         problem
     } else {
-        problem.field(format!("spec.{}", refusal.field))
+        problem.field(format!("{before}{}", refusal.field))
     }
 }
 

@@ -6,24 +6,28 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rackweave_daemon::dir::private_dir;
 use rackweave_daemon::http::{Limits, Listener, Server};
-use rackweave_daemon::listen::admit;
+use rackweave_daemon::listen::{admit, listen};
 use rackweave_daemon::lock::Lock;
-use rackweave_daemon::notify;
-use rackweave_linux::clock;
-use rackweave_store::{EmbeddedOptions, EtcdOptions, Store};
+use rackweave_daemon::node_tls::Keys;
+use rackweave_daemon::{metrics, notify};
+use rackweave_linux::{clock, random};
+use rackweave_store::{EmbeddedOptions, EtcdOptions, Key, Store};
 use rackweave_trust::Anchor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use crate::announce::Announcement;
 use crate::app::App;
+use crate::backup::UNFINISHED;
 use crate::config::Config;
 use crate::http::api;
-use crate::keys::Keys;
+use crate::peers::{Peers, leave};
 use crate::world::{World, WorldHandle, forget};
 
 /// How often old answers are looked for.
-const SWEEP: Duration = Duration::from_secs(600);
+const SWEEP: Duration = Duration::from_mins(10);
 /// For how long answers are kept for whoever repeats a request, in milliseconds: a day.
 const ANSWERS_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -49,10 +53,12 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     if let Some(group) = group {
         admit(&config.run_dir, group)?;
     }
-    let keys = config.nodes.keys.as_deref().map(Keys::read).transpose()?;
+    let keys = config.nodes.keys.as_deref();
+    let keys = keys.map(|dir| Keys::read(dir, None)).transpose()?;
     let mut listeners = Vec::new();
     for place in config.places() {
-        listeners.push(place.open(group).await?);
+        let opened = place.open(group).await;
+        listeners.push(opened.with_context(|| format!("listen: cannot serve the API on {place}"))?);
     }
     if let Some(keys) = &keys {
         for address in &config.nodes.listen {
@@ -61,42 +67,113 @@ async fn live(config: &Config) -> anyhow::Result<()> {
             listeners.push(listener);
         }
     }
-    let limits = Limits {
-        connections: config.connections,
-        ..Limits::default()
+    let serving = Serving {
+        store: store.clone(),
+        anchor: keys.map(|keys| keys.anchor().clone()),
+        listeners,
+        limits: Limits {
+            connections: config.connections,
+            ..Limits::default()
+        },
+        metrics: metrics_listeners(config).await?,
+        // Nobody else can open the file of an embedded store.
+        alone: config.etcd.is_empty(),
     };
     let end = Arc::new(Notify::new());
     tokio::spawn(signalled(Arc::clone(&end)));
+    let announcement = config.service().map(|prefix| Announcement {
+        prefix,
+        router: config.service.router.clone(),
+    });
+    let announcing = announcement
+        .clone()
+        .map(|announcement| tokio::spawn(announcement.run(store.clone())));
     tell_manager(notify::ready("serving"));
-    let anchor = keys.map(Keys::into_anchor);
-    serve(store.clone(), anchor, listeners, limits, end.notified()).await?;
-    tell_manager(notify::stopping("closing the store"));
+    let over = async {
+        end.notified().await;
+        tell_manager(notify::stopping("ends"));
+        // Hosts go elsewhere before they are turned away here.
+        if let Some((announcing, announcement)) = announcing.zip(announcement) {
+            announcing.abort();
+            announcement.end().await;
+        }
+    };
+    serve(serving, over).await?;
     store.close().await;
     Ok(())
 }
 
-/// Serves the API over a store until `end`; nodes are believed where the anchor's roots state them.
+async fn metrics_listeners(config: &Config) -> anyhow::Result<Vec<metrics::Listener>> {
+    let mut listeners = Vec::new();
+    if let Some(address) = config.metrics.listen {
+        let listener = metrics::Listener::tcp(address).await;
+        listeners.push(listener.with_context(|| format!("cannot serve metrics on {address}"))?);
+    }
+    if let Some(path) = &config.metrics.unix {
+        let listener = listen(path, config.control.group.as_deref())?;
+        listeners.push(metrics::Listener::Unix(listener));
+    }
+    Ok(listeners)
+}
+
+/// What a controller is made of.
+#[derive(Debug)]
+pub struct Serving {
+    /// What is stored.
+    pub store: Store,
+    /// Whose nodes are believed; none where no certificates are looked at.
+    pub anchor: Option<Anchor>,
+    /// Where the API is served.
+    pub listeners: Vec<Listener>,
+    /// How much is taken from clients.
+    pub limits: Limits,
+    /// Where counters are read.
+    pub metrics: Vec<metrics::Listener>,
+    /// Whether no other controller can have the store.
+    pub alone: bool,
+}
+
+/// Serves the API over a store until `end`.
 ///
 /// # Errors
 /// Where what is stored cannot be read.
-pub async fn serve(
-    store: Store,
-    anchor: Option<Anchor>,
-    listeners: Vec<Listener>,
-    limits: Limits,
-    end: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    let world = World::open(store.clone()).await;
+pub async fn serve(serving: Serving, end: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (store, name) = (serving.store, name()?);
+    let unfinished = Key::new(UNFINISHED)?;
+    if store.get(&unfinished, None).await?.is_some() {
+        anyhow::bail!("a restore was broken off: `rackweave controller restore` it again");
+    }
+    let world = World::open(store.clone(), name.clone()).await;
     let world = world.context("cannot read what is stored")?;
-    let app = App::new(store.clone(), WorldHandle::start(world), anchor);
-    let sweeping = tokio::spawn(sweep(store));
-    Server::new(api(app), limits).serve(listeners, end).await;
-    sweeping.abort();
+    let app = App::new(store.clone(), WorldHandle::start(world), serving.anchor);
+    let mut beside = JoinSet::new();
+    let swept = store.clone();
+    beside.spawn(async move { sweep(swept).await });
+    for listener in serving.metrics {
+        let app = app.clone();
+        beside.spawn(async move { metrics::serve(listener, app).await });
+    }
+    if !serving.alone {
+        let peers = Peers::new(store.clone(), app.world.clone(), name.clone());
+        beside.spawn(peers.run());
+    }
+    let server = Server::new(api(app), serving.limits);
+    server.serve(serving.listeners, end).await;
+    beside.shutdown().await;
+    if !serving.alone {
+        leave(&store, &name).await;
+    }
     Ok(())
 }
 
+/// The name of this run of the controller.
+fn name() -> anyhow::Result<String> {
+    let drawn = random::bytes().context("nothing can be drawn")?;
+    Ok(format!("{:08x}", u32::from_be_bytes(drawn)))
+}
+
 /// Forgets, from time to time, the answers that nobody can want any more.
-async fn sweep(store: Store) {
+async fn sweep(store: Store) -> ! {
     let mut due = interval(SWEEP);
     loop {
         due.tick().await;
@@ -109,7 +186,11 @@ async fn sweep(store: Store) {
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<Store> {
+/// Opens the store.
+///
+/// # Errors
+/// Where it cannot be used, or does not answer.
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Store> {
     if config.etcd.is_empty() {
         let file = config.store_file();
         let store = Store::embedded(&file, EmbeddedOptions::default());

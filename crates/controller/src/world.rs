@@ -8,16 +8,21 @@ mod change;
 mod handle;
 mod hear;
 mod hosts;
+mod questions;
 mod record;
+mod together;
 
 use rackweave_control::{EncodedChange, Intent, Plan};
 use rackweave_store::{Feed, FeedOptions, ReadError, Revision, Store};
 
 pub(crate) use change::{Asked, By};
 pub(crate) use handle::WorldHandle;
-pub(crate) use hosts::Known;
-pub(crate) use record::{Answered, Repeat, forget};
+pub(crate) use hear::Head;
+pub(crate) use hosts::{Figures, Known};
+pub(crate) use record::{ANSWERS, Answered, Repeat, forget};
+pub(crate) use together::Applying;
 
+use self::questions::Questions;
 use crate::hub::Hub;
 
 /// What was asked for, as the store has it, what follows from it for hosts, and the hosts.
@@ -28,6 +33,9 @@ pub(crate) struct World {
     intent: Intent,
     plan: Plan,
     hub: Hub<EncodedChange>,
+    questions: Questions,
+    /// The controller's own name, for this run of it.
+    name: String,
     /// When the count of commits was last written; never where there was no commit.
     head: Option<Revision>,
 }
@@ -37,7 +45,7 @@ impl World {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) async fn open(store: Store) -> Result<Self, ReadError> {
+    pub(crate) async fn open(store: Store, name: String) -> Result<Self, ReadError> {
         let feed = Feed::new(
             store.clone(),
             rackweave_control::Key::PREFIX,
@@ -49,6 +57,8 @@ impl World {
             intent: Intent::default(),
             plan: Plan::default(),
             hub: Hub::default(),
+            questions: Questions::default(),
+            name,
             head: None,
         };
         let first = world.feed.next().await?;

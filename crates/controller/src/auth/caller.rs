@@ -120,28 +120,39 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Unknown;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Unknown> {
-        let unauthorized = |detail: &str| {
-            let problem = Problem::of(StatusCode::UNAUTHORIZED).detail(detail);
-            problem.next("show a token: `authorization: Bearer rwt_…`")
-        };
-        let Some(secret) = bearer(&parts.headers) else {
-            let peer = parts.extensions.get::<Peer>();
-            return match peer {
-                Some(Peer::Tls {
-                    certificate: Some(certificate),
-                    ..
-                }) => by_certificate(app, certificate).map_err(Into::into),
-                Some(peer @ Peer::Unix { uid, .. }) if peer.is_privileged() => {
-                    Ok(Self::Local { uid: *uid })
-                }
-                _ => Err(unauthorized("nobody is known to ask").into()),
-            };
-        };
-        match app.tokens.shown(secret, clock::unix_millis()).await? {
-            Ok(token) => Ok(Self::Token(token)),
-            Err(Unusable::Unknown) => Err(unauthorized("this token opens nothing").into()),
-            Err(Unusable::Ended) => Err(unauthorized("the token's time is over").into()),
+        let caller = who(parts, app).await?;
+        // A node's certificate opens what nodes hear and say, each its own ([`Caller::host`]), and nothing else.
+        let of_node = parts.uri.path().starts_with("/v1/nodes/");
+        if matches!(caller, Self::Node { .. }) && !of_node {
+            return Err(Problem::forbidden("a node hears and reports of itself alone").into());
         }
+        Ok(caller)
+    }
+}
+
+/// Who asks, whatever for.
+async fn who(parts: &Parts, app: &App) -> Result<Caller, Unknown> {
+    let unauthorized = |detail: &str| {
+        let problem = Problem::of(StatusCode::UNAUTHORIZED).detail(detail);
+        problem.next("show a token: `authorization: Bearer rwt_…`")
+    };
+    let Some(secret) = bearer(&parts.headers) else {
+        let peer = parts.extensions.get::<Peer>();
+        return match peer {
+            Some(Peer::Tls {
+                certificate: Some(certificate),
+                ..
+            }) => by_certificate(app, certificate).map_err(Into::into),
+            Some(peer @ Peer::Unix { uid, .. }) if peer.is_privileged() => {
+                Ok(Caller::Local { uid: *uid })
+            }
+            _ => Err(unauthorized("nobody is known to ask").into()),
+        };
+    };
+    match app.tokens.shown(secret, clock::unix_millis()).await? {
+        Ok(token) => Ok(Caller::Token(token)),
+        Err(Unusable::Unknown) => Err(unauthorized("this token opens nothing").into()),
+        Err(Unusable::Ended) => Err(unauthorized("the token's time is over").into()),
     }
 }
 

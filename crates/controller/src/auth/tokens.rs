@@ -9,7 +9,7 @@ use super::{Secret, TokenHash};
 use crate::problems::{unreadable, unwritten};
 
 /// What keys of tokens begin with.
-const PREFIX: &str = "auth/token/";
+pub(crate) const PREFIX: &str = "auth/token/";
 /// The version in which tokens are written.
 const VERSION: u16 = 1;
 /// The most tokens that there may be.
@@ -140,4 +140,11 @@ fn read(value: &[u8]) -> Result<Token, Problem> {
     let kept: Result<Kept, _> = serde_json::from_slice(value);
     kept.map(|kept| kept.token)
         .map_err(|_| Problem::internal("a token that is kept cannot be read"))
+}
+/// Whether a value is a token as it is kept.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn check(value: &[u8]) -> serde_json::Result<()> {
+    serde_json::from_slice::<Kept>(value).map(drop)
 }

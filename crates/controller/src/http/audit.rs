@@ -42,26 +42,22 @@ pub(super) async fn list_audit(
         let problem = Problem::bad_request(format!("it is not within 1 to {PAGE_MAX}"));
         return Err(problem.field("limit").into());
     }
-    let project = match wanted.project {
-        Some(text) => Some(
-            app.world
-                .look(move |world| {
-                    let missing = || Problem::not_found(format!("there is no project {text}"));
-                    let found = name(&text, "project")?;
-                    let found = world.intent().find(Kind::Project, None, &found);
-                    let id = found.ok_or_else(missing)?.meta().id.to_string();
-                    match caller.role(&id) {
-                        Some(Role::Admin) => Ok(id),
-                        Some(_) => Err(Problem::forbidden("admins of the project alone read it")),
-                        None => Err(missing()),
-                    }
-                })
-                .await??,
-        ),
-        None => {
-            caller.operator()?;
-            None
-        }
+    let project = if let Some(text) = wanted.project {
+        let id = app.world.look(move |world| {
+            let missing = || Problem::not_found(format!("there is no project {text}"));
+            let found = name(&text, "project")?;
+            let found = world.intent().find(Kind::Project, None, &found);
+            let id = found.ok_or_else(missing)?.meta().id.to_string();
+            match caller.role(&id) {
+                Some(Role::Admin) => Ok(id),
+                Some(_) => Err(Problem::forbidden("admins of the project alone read it")),
+                None => Err(missing()),
+            }
+        });
+        Some(id.await??)
+    } else {
+        caller.operator()?;
+        None
     };
     let found = page(
         &app.store,

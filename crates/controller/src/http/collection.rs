@@ -7,6 +7,7 @@ use rackweave_control::{Id, Intent, Kind};
 
 use crate::auth::Caller;
 use crate::objects::name;
+use crate::paths::{chain, plural};
 
 /// The objects of a kind: their path is made of those above them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +35,7 @@ impl Collection {
 
     /// The kinds from the outermost parent to this one.
     pub(super) fn chain(self) -> Vec<Kind> {
-        let mut chain = vec![self.kind];
-        while let Some(parent) = chain[chain.len() - 1].parent() {
-            chain.push(parent);
-        }
-        chain.reverse();
-        chain
+        chain(self.kind)
     }
 
     /// The path of all of them, with the names of parents in braces.
@@ -164,33 +160,6 @@ fn find<'i>(
 
 fn missing(kind: Kind, name: &str) -> Problem {
     Problem::not_found(format!("there is no {kind} {name}"))
-}
-
-/// What many of a kind are called.
-pub(super) const fn plural(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Az => "azs",
-        Kind::Rack => "racks",
-        Kind::Sled => "sleds",
-        Kind::Switch => "switches",
-        Kind::Uplink => "uplinks",
-        Kind::BgpPeer => "bgp-peers",
-        Kind::StaticRoute => "static-routes",
-        Kind::IpPool => "ip-pools",
-        Kind::Project => "projects",
-        Kind::PoolLink => "pool-links",
-        Kind::Vpc => "vpcs",
-        Kind::Subnet => "subnets",
-        Kind::Router => "routers",
-        Kind::Route => "routes",
-        Kind::FirewallRule => "firewall-rules",
-        Kind::InternetGateway => "internet-gateways",
-        Kind::Peering => "peerings",
-        Kind::DnsRecord => "dns-records",
-        Kind::Instance => "instances",
-        Kind::Nic => "nics",
-        Kind::FloatingIp => "floating-ips",
-    }
 }
 
 /// What a kind's name is called in a path.

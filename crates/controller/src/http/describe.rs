@@ -11,8 +11,9 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use super::collection::{Collection, parameter, plural};
+use super::collection::{Collection, parameter};
 use super::objects::{PAGE, PAGE_MAX};
+use crate::paths::plural;
 
 const JSON: &str = "application/json";
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use rackweave_api::control::{NodeReport, NodeStatus, RevisionStatus};
+use rackweave_api::control::{NodePreview, NodeReport, NodeStatus, RevisionStatus};
 use rackweave_api::http::{JSON_LINES, Problem};
 use rackweave_daemon::http::{Ending, Json, Octets, Path, Query, Refused};
 use rackweave_linux::clock;
@@ -29,6 +29,8 @@ const PULSE: Duration = Duration::from_secs(10);
 const LINES: usize = 4;
 /// The most errors of a report.
 const ERRORS_MAX: usize = 1000;
+/// The most ports of an answer.
+const PORTS_MAX: usize = 10_000;
 
 /// What a host says that it has.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +60,7 @@ impl Has {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wait {
+    since: Option<u64>,
     wait_s: Option<u64>,
 }
 
@@ -162,7 +165,12 @@ pub(super) async fn node_stream(
         .look(move |world| world.host(node, known.as_ref()));
     let (first, _, changes) = found.await?.ok_or_else(|| missing(&text))?;
     let (lines, told) = mpsc::channel(LINES);
-    tokio::spawn(forward(first, changes, lines, ending));
+    let world = app.world.clone();
+    tokio::spawn(async move {
+        forward(first, changes, lines, ending).await;
+        // At the end of the controller there is nobody left to tell.
+        let _ended = world.look(move |world| world.left(node)).await;
+    });
     let mut response = Octets(told).into_response();
     response.headers_mut().insert(
         CONTENT_TYPE,
@@ -225,11 +233,46 @@ pub(super) async fn report_node(
     }
 }
 
+/// Takes in what a host says that changes would do to its connections: the answer to a question of its stream.
+#[utoipa::path(
+    post, path = "/v1/nodes/{node}/previews/{preview}", tag = "node",
+    params(
+        ("node" = String, Path, description = "The node's prefix, or the first address of it."),
+        ("preview" = String, Path, description = "The question's id."),
+    ),
+    request_body = NodePreview,
+    responses((status = 204, description = "It is known."))
+)]
+pub(super) async fn answer_preview(
+    State(app): State<App>,
+    caller: Caller,
+    Path((text, id)): Path<(String, String)>,
+    Json(preview): Json<NodePreview>,
+) -> Result<StatusCode, Refused> {
+    let node = node(&text)?;
+    caller.host(node)?;
+    if preview.ports.len() > PORTS_MAX {
+        let problem = Problem::bad_request(format!("{PORTS_MAX} ports are enough"));
+        return Err(problem.field("ports").into());
+    }
+    let asked = id.clone();
+    let known = app
+        .world
+        .look(move |world| world.answer_question(node, &asked, preview));
+    if known.await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        let problem = Problem::not_found(format!("nobody asks {text} for preview {id}"));
+        Err(problem.into())
+    }
+}
+
 /// Says how far a change has come; waits until it is in force on all hosts that it concerns, if wanted.
 #[utoipa::path(
     get, path = "/v1/revisions/{revision}", tag = "revision",
     params(
         ("revision" = u64, Path, description = "The change, as `x-revision` named it."),
+        ("since" = Option<u64>, Query, description = "The change before the first one that is meant; the change alone where nothing is said."),
         ("wait_s" = Option<u64>, Query, description = "How long to wait.", maximum = 300),
     ),
     responses((status = 200, body = RevisionStatus))
@@ -242,12 +285,13 @@ pub(super) async fn get_revision(
     mut ending: Ending,
 ) -> Result<Json<RevisionStatus>, Refused> {
     let patience = wait(wanted.wait_s)?;
-    let generation = Generation::new(revision);
-    let missing =
-        || Problem::not_found(format!("revision {revision} is not known, or not any more"));
+    let until = Generation::new(revision);
+    let since = wanted.since.unwrap_or(revision.saturating_sub(1));
+    let since = Generation::new(since.min(revision));
+    let missing = || Problem::not_found(format!("there is no revision {revision}"));
     let found = app.world.look(move |world| {
-        let status = world.progress(generation)?;
-        Some((status, world.when_settled(generation)))
+        let status = world.progress(since, until)?;
+        Some((status, world.when_settled(since, until)))
     });
     let (status, settled) = found.await?.ok_or_else(missing)?;
     if status.pending_count == 0 || patience.is_zero() {
@@ -261,6 +305,6 @@ pub(super) async fn get_revision(
     };
     // Late or not, what is known then is told.
     let _late = timeout(patience, told).await;
-    let status = app.world.look(move |world| world.progress(generation));
+    let status = app.world.look(move |world| world.progress(since, until));
     Ok(Json(status.await?.ok_or_else(missing)?))
 }

@@ -21,15 +21,13 @@ use super::describe::describe;
 use super::preconditions::Preconditions;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::objects::{name, shown, spec};
+use crate::objects::{check_description, name, shown, spec};
 use crate::world::{Answered, Asked, By};
 
 /// Objects of one page where nothing is said.
 pub(super) const PAGE: usize = 100;
 /// The most objects of one page.
 pub(super) const PAGE_MAX: usize = 1000;
-/// The most letters of a description.
-pub(super) const DESCRIPTION_MAX: usize = 512;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -309,11 +307,7 @@ type Parts = (Vec<u8>, Option<String>, rackweave_control::model::Spec);
 
 fn parts<S: Serialize>(collection: Collection, body: &Body<S>) -> Result<Parts, Problem> {
     let description = body.description.clone();
-    let letters = description.as_ref().map_or(0, |text| text.chars().count());
-    if letters > DESCRIPTION_MAX {
-        let problem = Problem::bad_request(format!("it has more than {DESCRIPTION_MAX} letters"));
-        return Err(problem.field("description"));
-    }
+    check_description(description.as_deref().unwrap_or_default())?;
     let octets = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
     let spec = spec(collection.kind(), &body.spec)?;
     Ok((octets, description, spec))

@@ -22,8 +22,17 @@ use crate::problems::{refused, unreadable, unwritten};
 const ATTEMPTS: usize = 16;
 /// How long to wait for the commit that was faster.
 const NEWS: Duration = Duration::from_secs(5);
-/// The most objects of one commit: its conditions, the audit entry and the answer need room too.
-const OBJECTS_MAX: usize = store::Commit::MAX_WRITES - 3;
+/// The most objects and audit entries of one commit: the count of commits and the answer need room too.
+pub(super) const OBJECTS_MAX: usize = store::Commit::MAX_WRITES - 2;
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is stored, and the snapshot has gone along.
+    Made,
+    /// Another one was faster, and the snapshot has gone along with that.
+    Beaten,
+}
 
 /// A change that somebody asks for.
 #[derive(Clone, Debug)]
@@ -56,10 +65,10 @@ impl World {
     /// What is refused, or why it could not be stored.
     pub(super) async fn change(&mut self, asked: Asked) -> Result<Answered, Problem> {
         for _ in 0..ATTEMPTS {
-            if let Some(repeat) = &asked.repeat {
-                if let Some(answer) = repeat.answered(&self.store).await? {
-                    return Ok(answer);
-                }
+            if let Some(repeat) = &asked.repeat
+                && let Some(answer) = repeat.answered(&self.store).await?
+            {
+                return Ok(answer);
             }
             let drawn = random::bytes().map_err(|_| Problem::internal("nothing can be drawn"))?;
             let decision = decide(&self.intent, &asked.request, Draw::new(drawn));
@@ -69,28 +78,50 @@ impl World {
                 return Ok(answer);
             }
             let entry = entry(&asked, &decision);
-            let commit = self.commit(&asked, &decision.commit, &answer, &entry)?;
-            match self.store.commit(commit).await {
-                Ok(revision) => {
-                    self.adopt(&decision.commit, revision);
-                    return Ok(answer);
-                }
-                Err(CommitError::Conflict(_)) => self.news().await?,
-                Err(error @ CommitError::Unknown(_)) => {
-                    // Its audit entry is there if it was made.
-                    let made = self.store.get(&audit_key(&entry)?, None).await;
-                    return match made.map_err(|error| unreadable(&error))? {
-                        Some(made) => {
-                            self.adopt(&decision.commit, made.modified);
-                            Ok(answer)
-                        }
-                        None => Err(unwritten(&error)),
-                    };
-                }
-                Err(error) => return Err(unwritten(&error)),
+            let kept = asked.repeat.as_ref().map(|repeat| (repeat, &answer));
+            match self.store_commit(&decision.commit, &[entry], kept).await? {
+                Outcome::Made => return Ok(answer),
+                Outcome::Beaten => {}
             }
         }
         Err(Problem::unavailable("too much is changed at once").next("try again"))
+    }
+
+    /// Stores a commit with what the audit log says of it, and goes along; or hears what came before it.
+    ///
+    /// # Errors
+    /// Why it could not be stored.
+    pub(super) async fn store_commit(
+        &mut self,
+        commit: &Commit,
+        entries: &[AuditEntry],
+        kept: Option<(&Repeat, &Answered)>,
+    ) -> Result<Outcome, Problem> {
+        let written = self.written(commit, entries, kept)?;
+        match self.store.commit(written).await {
+            Ok(revision) => {
+                self.adopt(commit, revision);
+                Ok(Outcome::Made)
+            }
+            Err(CommitError::Conflict(_)) => {
+                self.news().await?;
+                Ok(Outcome::Beaten)
+            }
+            Err(error @ CommitError::Unknown(_)) => {
+                // Its audit entry is there if it was made.
+                let entry = entries.first().map(audit_key).transpose()?;
+                let entry = entry.ok_or_else(|| unwritten(&error))?;
+                let made = self.store.get(&entry, None).await;
+                match made.map_err(|error| unreadable(&error))? {
+                    Some(made) => {
+                        self.adopt(commit, made.modified);
+                        Ok(Outcome::Made)
+                    }
+                    None => Err(unwritten(&error)),
+                }
+            }
+            Err(error) => Err(unwritten(&error)),
+        }
     }
 
     /// Waits for the commit that was faster.
@@ -137,14 +168,13 @@ impl World {
     }
 
     /// The commit as the store gets it.
-    fn commit(
+    fn written(
         &self,
-        asked: &Asked,
         commit: &Commit,
-        answer: &Answered,
-        entry: &AuditEntry,
+        entries: &[AuditEntry],
+        kept: Option<(&Repeat, &Answered)>,
     ) -> Result<store::Commit, Problem> {
-        if commit.changes.len() > OBJECTS_MAX {
+        if commit.changes.len() + entries.len() > OBJECTS_MAX {
             let count = commit.changes.len();
             let problem = Problem::conflict(format!("{count} objects would change at once"));
             return Err(problem.next("delete or change what belongs to it first"));
@@ -166,9 +196,11 @@ impl World {
                 None => written.delete(key),
             };
         }
-        written = written.put(audit_key(entry)?, json(entry)?);
-        if let Some(repeat) = &asked.repeat {
-            let kept = repeat.kept(answer, entry.at_ms)?;
+        for entry in entries {
+            written = written.put(audit_key(entry)?, json(entry)?);
+        }
+        if let Some((repeat, answer)) = kept {
+            let kept = repeat.kept(answer, clock::unix_millis())?;
             let key = repeat.key().clone();
             written = written.expect_absent(key.clone()).put(key, kept);
         }
@@ -185,7 +217,7 @@ fn entry(asked: &Asked, decision: &Decision) -> AuditEntry {
     let at_ms = clock::unix_millis();
     let head: Generation = decision.commit.head();
     AuditEntry {
-        sequence: sequence(at_ms, head.get()),
+        sequence: sequence(at_ms, head, 0),
         at_ms,
         actor: asked.by.actor.clone(),
         request_id: asked.by.request_id.clone(),

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use rackweave_api::control::Applied;
 use rackweave_api::http::Problem;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{Answered, Asked, World};
+use super::{Answered, Applying, Asked, World};
 
 /// Questions and changes that wait at most.
 const JOBS: usize = 1024;
@@ -18,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 enum Job {
     Look(Box<dyn FnOnce(&mut World) + Send>),
     Change(Box<Asked>, oneshot::Sender<Result<Answered, Problem>>),
+    Apply(Box<Applying>, oneshot::Sender<Result<Applied, Problem>>),
 }
 
 /// Asks the task that owns the snapshot.
@@ -61,6 +63,14 @@ impl WorldHandle {
         self.jobs.send(job).await.map_err(|_| ending())?;
         receiver.await.map_err(|_| ending())?
     }
+
+    /// Makes a declaration come true, also if whoever asked does not wait.
+    pub(crate) async fn apply(&self, applying: Applying) -> Result<Applied, Problem> {
+        let (sender, receiver) = oneshot::channel();
+        let job = Job::Apply(Box::new(applying), sender);
+        self.jobs.send(job).await.map_err(|_| ending())?;
+        receiver.await.map_err(|_| ending())?
+    }
 }
 
 fn ending() -> Problem {
@@ -75,6 +85,9 @@ async fn serve(mut world: World, mut asked: mpsc::Receiver<Job>) {
                 Some(Job::Change(asked, answer)) => {
                     // Whoever asked may have gone.
                     let _gone = answer.send(world.change(*asked).await);
+                }
+                Some(Job::Apply(applying, answer)) => {
+                    let _gone = answer.send(world.apply(&applying).await);
                 }
                 None => return,
             },

@@ -10,16 +10,16 @@ use super::World;
 
 /// The count of commits, as it is kept beside the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// The version in which it is written.
-    pub(super) version: u16,
+    pub(crate) version: u16,
     /// The count.
-    pub(super) revision: Generation,
+    pub(crate) revision: Generation,
 }
 
 impl Head {
     /// The version in which it is written.
-    pub(super) const VERSION: u16 = 1;
+    pub(crate) const VERSION: u16 = 1;
 }
 
 /// What one commit of the store did with intent.

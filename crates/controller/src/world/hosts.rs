@@ -1,14 +1,17 @@
 //! What hosts hear, and what is known of them.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use rackweave_api::control::{NodeReport, NodeStatus, NodeUpdate, RevisionStatus};
 use rackweave_control::{EncodedChange, PlanDelta};
+use rackweave_linux::clock;
 use rackweave_types::{Generation, NodePrefix};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::World;
-use crate::hub::{Encoded, News};
+use crate::hub::{Counts, Encoded, News, Shared};
 
 /// The state that a host says it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,27 @@ pub(crate) struct Known {
     pub(crate) generation: Generation,
     /// Its digest.
     pub(crate) digest: String,
+}
+
+/// What collectors read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    /// The last change that was made.
+    pub(crate) revision: u64,
+    /// Objects.
+    pub(crate) objects: usize,
+    /// Sleds and switches.
+    pub(crate) hosts: usize,
+    /// Those that listen here.
+    pub(crate) here: usize,
+    /// Those that have not said that they have the newest state.
+    pub(crate) behind: usize,
+    /// What hosts could not put into force.
+    pub(crate) errors: usize,
+    /// What is counted of hosts.
+    pub(crate) counts: Counts,
+    /// What the feed of the store has seen.
+    pub(crate) feed: rackweave_store::Counts,
 }
 
 impl Encoded for EncodedChange {
@@ -28,8 +52,12 @@ impl Encoded for EncodedChange {
 impl World {
     /// Tells the hosts concerned of a commit.
     pub(super) fn tell_hosts(&mut self, delta: PlanDelta) {
-        for node in delta.come.iter().chain(&delta.gone) {
+        for node in &delta.come {
             self.hub.let_go(*node);
+        }
+        for node in &delta.gone {
+            self.hub.let_go(*node);
+            self.hub.forget(*node);
         }
         let nodes = delta.nodes.into_iter();
         let news = News {
@@ -37,7 +65,7 @@ impl World {
             nodes: nodes.map(|(node, delta)| (node, delta.changes)).collect(),
         };
         let plan = &self.plan;
-        self.hub.publish(news, |node| {
+        self.hub.publish(news, clock::unix_millis(), |node| {
             plan.digest(node)
                 .map_or_else(String::new, |digest| digest.to_string())
         });
@@ -62,44 +90,122 @@ impl World {
                 None => self.whole(node)?,
             }
         };
-        Some((line, current, self.hub.listen(node)))
+        let changes = self
+            .hub
+            .listen(node, self.plan.head(), clock::unix_millis());
+        Some((line, current, changes))
+    }
+
+    /// A host's stream has ended.
+    pub(crate) fn left(&mut self, node: NodePrefix) {
+        self.hub.left(node);
     }
 
     /// The whole state of a sled or switch.
-    fn whole(&self, node: NodePrefix) -> Option<Bytes> {
-        match self.plan.host(node) {
-            Some(state) => Some(line(&NodeUpdate::<_, ()>::State(state))),
-            None => {
-                let state = self.plan.switch(node)?;
-                Some(line(&NodeUpdate::<_, ()>::State(state)))
-            }
+    fn whole(&mut self, node: NodePrefix) -> Option<Bytes> {
+        self.hub.whole_told();
+        if let Some(state) = self.plan.host(node) {
+            return Some(line(&NodeUpdate::<_, ()>::State(state)));
         }
+        let state = self.plan.switch(node)?;
+        Some(line(&NodeUpdate::<_, ()>::State(state)))
     }
 
-    /// Takes in what a host says of itself; false where there is no such host.
+    /// Takes in what a host says of itself; false where there is no such host. One that has heard everything and has
+    /// another state than the planned one is told all of it again.
     pub(crate) fn report(&mut self, node: NodePrefix, report: NodeReport, now_ms: u64) -> bool {
-        let known = self.plan.digest(node).is_some();
-        if known {
-            self.hub.report(node, report, now_ms);
+        let Some(planned) = self.plan.digest(node) else {
+            return false;
+        };
+        let (generation, found) = (report.generation, report.digest.clone());
+        let current = found == planned.to_string();
+        if self.hub.report(node, report, current, now_ms) {
+            tracing::warn!(%node, %generation, found, %planned, "a host has another state than the planned one");
+            let told = self
+                .whole(node)
+                .is_some_and(|line| self.hub.whisper(node, &line));
+            if !told {
+                self.hub.let_go(node);
+            }
         }
-        known
+        true
     }
 
     /// All hosts.
     pub(crate) fn hosts(&self) -> Vec<NodeStatus> {
+        self.nodes()
+            .map(|node| self.hub.status(node, &self.name))
+            .collect()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodePrefix> + use<'_> {
+        self.plan.sleds().chain(self.plan.switches())
+    }
+
+    /// How far the commits after `since` up to `until` have come; none where they were not made.
+    pub(crate) fn progress(&self, since: Generation, until: Generation) -> Option<RevisionStatus> {
+        let made = until <= self.intent.head();
+        made.then(|| self.hub.progress(since, until, self.nodes()))
+    }
+
+    /// Tells when the commits after `since` up to `until` are in force everywhere.
+    pub(crate) fn when_settled(
+        &mut self,
+        since: Generation,
+        until: Generation,
+    ) -> oneshot::Receiver<()> {
         let nodes = self.plan.sleds().chain(self.plan.switches());
-        nodes.map(|node| self.hub.status(node)).collect()
+        self.hub.when_settled(since, until, nodes)
     }
 
-    /// How far a commit has come; none where that is not known, or it was not made.
-    pub(crate) fn progress(&self, generation: Generation) -> Option<RevisionStatus> {
-        let made = generation <= self.intent.head();
-        self.hub.progress(generation).filter(|_| made)
+    /// What collectors read.
+    pub(crate) fn figures(&self) -> Figures {
+        let (errors, behind) = self.hub.troubles(self.nodes());
+        Figures {
+            revision: self.intent.head().get(),
+            objects: self.intent.len(),
+            hosts: self.nodes().count(),
+            here: self.hub.here(),
+            behind,
+            errors,
+            counts: self.hub.counts(),
+            feed: self.feed.counts(),
+        }
     }
 
-    /// Tells when a commit is in force everywhere.
-    pub(crate) fn when_settled(&mut self, generation: Generation) -> oneshot::Receiver<()> {
-        self.hub.when_settled(generation)
+    /// The others do not know the newest of these hosts.
+    pub(crate) fn unshare(&mut self, nodes: &[NodePrefix]) {
+        self.hub.unshare(nodes);
+    }
+
+    /// What the other controllers are to be told of hosts, at most of so many.
+    pub(crate) fn share(&mut self, most: usize) -> Vec<(NodePrefix, Shared)> {
+        self.hub.share(&self.name, most)
+    }
+
+    /// The other controllers know nothing yet.
+    pub(crate) fn unshare_all(&mut self) {
+        self.hub.unshare_all();
+    }
+
+    /// Tells when there is something to tell the others.
+    pub(crate) fn unshared(&self) -> Arc<Notify> {
+        self.hub.unshared()
+    }
+
+    /// Takes in what another controller knows of a host.
+    pub(crate) fn hear_shared(&mut self, node: NodePrefix, shared: Shared) {
+        if shared.controller == self.name {
+            return;
+        }
+        if let Some(digest) = self.plan.digest(node) {
+            self.hub.hear_shared(node, shared, &digest.to_string());
+        }
+    }
+
+    /// Another controller is gone.
+    pub(crate) fn controller_gone(&mut self, controller: &str) {
+        self.hub.controller_gone(controller);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::problems::{unreadable, unwritten};
 
 /// What keys of answers begin with.
-const PREFIX: &str = "idempotency/";
+pub(crate) const ANSWERS: &str = "idempotency/";
 /// The version in which answers are written.
 const VERSION: u16 = 1;
 
@@ -59,7 +59,7 @@ impl Repeat {
             Actor::Node { identity } => format!("node {identity}"),
         };
         let named = digest(&[who.as_bytes(), name.as_bytes()]);
-        let key = Key::new(&format!("{PREFIX}{named}"));
+        let key = Key::new(&format!("{ANSWERS}{named}"));
         Ok(Self {
             key: key.map_err(|error| Problem::internal(error.to_string()))?,
             digest: digest(request),
@@ -117,7 +117,7 @@ struct Given {
 /// # Errors
 /// Where the store does not answer.
 pub(crate) async fn forget(store: &Store, before_ms: u64) -> Result<usize, Problem> {
-    let listing = store.list(PREFIX, None).await;
+    let listing = store.list(ANSWERS, None).await;
     let entries = listing.map_err(|error| unreadable(&error))?.entries;
     let old = entries.into_iter().filter(|entry| {
         let given = serde_json::from_slice::<Given>(&entry.value);

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rackweave_api::control::{Grant, NewToken, Role, TokenMade};
 use rackweave_api::http::{Answer, Call, Client, ClientError, Endpoint, Problem};
-use rackweave_daemon::http::{Limits, Place};
+use rackweave_controller::run::{Serving, serve};
+use rackweave_daemon::http::{Limits, Listener, Place};
 use rackweave_store::{EmbeddedOptions, Store};
+use rackweave_trust::Anchor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -33,14 +35,30 @@ impl Controller {
 
     /// A controller over this store.
     pub(crate) async fn over(store: Store) -> Self {
+        Self::with(store, None, Vec::new()).await
+    }
+
+    /// A controller over this store, which nodes of an AZ reach by these listeners.
+    pub(crate) async fn with(
+        store: Store,
+        anchor: Option<Anchor>,
+        mut listeners: Vec<Listener>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
-        let listener = Place::Unix(path.clone()).open(None).await.unwrap();
+        listeners.push(Place::Unix(path.clone()).open(None).await.unwrap());
         let end = Arc::new(Notify::new());
         let told = Arc::clone(&end);
         let task = tokio::spawn(async move {
-            let (limits, end) = (Limits::default(), told.notified());
-            rackweave_controller::run::serve(store, None, vec![listener], limits, end).await
+            let serving = Serving {
+                store,
+                anchor,
+                listeners,
+                limits: Limits::default(),
+                metrics: Vec::new(),
+                alone: false,
+            };
+            serve(serving, told.notified()).await
         });
         Self {
             dir,
@@ -83,7 +101,7 @@ impl Controller {
     pub(crate) async fn fleet(&self, sleds: u8) {
         let az = json!({"prefix": "fd00:1:2::/48"});
         make(&self.operator, "/v1/azs", "az", az).await;
-        make(&self.operator, "/v1/racks", "r1", json!({"number": 1})).await;
+        make(&self.operator, "/v1/racks", "r1", json!({"number": "01"})).await;
         for number in 1..=sleds {
             let spec = json!({
                 "prefix": prefix(number),

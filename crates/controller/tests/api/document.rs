@@ -34,7 +34,10 @@ fn every_reference_leads_somewhere() {
         match value {
             Value::Object(fields) => {
                 let reference = fields.get("$ref").and_then(Value::as_str);
-                let lost = |text: &&str| document.pointer(&text[1..]).is_none();
+                let lost = |text: &&str| {
+                    let place = text.strip_prefix('#');
+                    place.and_then(|place| document.pointer(place)).is_none()
+                };
                 missing.extend(reference.filter(lost));
                 rest.extend(fields.values());
             }

@@ -119,7 +119,7 @@ async fn a_host_that_was_away_hears_what_it_missed() {
         call.query("generation", state.generation.get())
             .query("digest", state.digest())
             .query("wait_s", wait)
-            .patience(Duration::from_secs(60))
+            .patience(Duration::from_mins(1))
             .answer::<Update>()
     };
     match has(&state, 0).await.unwrap().body {
@@ -135,6 +135,7 @@ async fn a_host_that_was_away_hears_what_it_missed() {
         NodeUpdate::Delta { delta, digest } => (delta, digest),
         NodeUpdate::Current { .. } => panic!("nothing was heard"),
         NodeUpdate::State(_) => panic!("the whole state was told"),
+        NodeUpdate::Preview { .. } => panic!("nobody previews anything"),
     };
     state.apply(heard.0).unwrap();
     assert_eq!(state.digest().to_string(), heard.1);

@@ -129,7 +129,10 @@ fn others(client: &Client) -> Vec<(String, Call<'_>)> {
         ),
         (
             "POST idempotency-key of nothing",
-            client.post(VPCS).header("idempotency-key", "").json(&put),
+            client
+                .post(VPCS)
+                .header("idempotency-key", "")
+                .json(&json!({"name": "a", "spec": {}})),
         ),
         ("GET limit=x", client.get(&format!("{VPCS}?limit=x"))),
         ("GET colour=red", client.get(&format!("{VPCS}?colour=red"))),

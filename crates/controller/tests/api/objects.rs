@@ -142,11 +142,15 @@ async fn of_two_who_race_one_wins_and_the_other_is_told() {
     );
     left.fleet(1).await;
     make(&left.operator, "/v1/projects", "shop", json!({})).await;
+    // Each of the two hears of the other's changes.
+    while status(right.operator.get("/v1/projects/shop")).await != 200 {
+        tokio::task::yield_now().await;
+    }
     let vpc = json!({"ipv4": ["10.0.0.0/16"]});
     let made = make(&right.operator, "/v1/projects/shop/vpcs", "prod", vpc).await;
     let etag = made.header("etag").unwrap().to_owned();
     let path = "/v1/projects/shop/vpcs/prod";
-    // Each of the two has heard of it before they race.
+    // Both have heard of it before they race.
     while status(left.operator.get(path)).await != 200 {
         tokio::task::yield_now().await;
     }
