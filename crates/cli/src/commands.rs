@@ -8,8 +8,10 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand
 use rackweave_daemon::output::Failure;
 
 use crate::act::{self, Said};
+use crate::apply::{ApplyArgs, PlanArgs};
 use crate::ask::{AskArgs, ChangeArgs};
 use crate::audit::AuditArgs;
+use crate::export::ExportArgs;
 use crate::host::HostArgs;
 use crate::ip::IpArgs;
 use crate::kind::{Field, Kind, Verb, Whose};
@@ -37,6 +39,9 @@ enum Task {
     Audit(AuditArgs),
     Ip(IpArgs),
     Host(HostArgs),
+    Apply(ApplyArgs),
+    Export(ExportArgs),
+    Plan(PlanArgs),
 }
 
 impl Subcommand for Commands {
@@ -48,6 +53,9 @@ impl Subcommand for Commands {
             .subcommand(TokenArgs::augment_args(Command::new("token")))
             .subcommand(AuditArgs::augment_args(Command::new("audit")))
             .subcommand(fleet())
+            .subcommand(ApplyArgs::augment_args(Command::new("apply")))
+            .subcommand(ExportArgs::augment_args(Command::new("export")))
+            .subcommand(PlanArgs::augment_args(Command::new("plan")))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -55,7 +63,7 @@ impl Subcommand for Commands {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        let others = ["ip", "token", "audit", "fleet"];
+        let others = ["ip", "token", "audit", "fleet", "apply", "export", "plan"];
         others.contains(&name) || kinds::of(Whose::Users).any(|kind| kind.command == name)
     }
 }
@@ -66,6 +74,9 @@ impl FromArgMatches for Commands {
             Some(("ip", matches)) => Task::Ip(IpArgs::from_arg_matches(matches)?),
             Some(("token", matches)) => Task::Token(TokenArgs::from_arg_matches(matches)?),
             Some(("audit", matches)) => Task::Audit(AuditArgs::from_arg_matches(matches)?),
+            Some(("apply", matches)) => Task::Apply(ApplyArgs::from_arg_matches(matches)?),
+            Some(("export", matches)) => Task::Export(ExportArgs::from_arg_matches(matches)?),
+            Some(("plan", matches)) => Task::Plan(PlanArgs::from_arg_matches(matches)?),
             Some(("fleet", matches)) => match matches.subcommand() {
                 Some(("host", matches)) => Task::Host(HostArgs::from_arg_matches(matches)?),
                 found => of_kind(Whose::Operators, found)?,
@@ -106,6 +117,9 @@ impl Commands {
             Task::Audit(args) => args.run(),
             Task::Ip(args) => args.run(),
             Task::Host(args) => args.run(),
+            Task::Apply(args) => args.run(),
+            Task::Export(args) => args.run(),
+            Task::Plan(args) => args.run(),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

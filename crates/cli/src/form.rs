@@ -148,11 +148,7 @@ impl Form {
                 Some(pool) => plain(pool),
                 None => "default".to_owned(),
             },
-            (Self::Device, value) => match value.pointer("/tap/netns") {
-                Some(netns) => format!("tap:{}", plain(netns)),
-                None if value.get("tap").is_some() => "tap".to_owned(),
-                None => spoken(&plain(value)),
-            },
+            (Self::Device, value) => shown_device(value),
             (_, value) => plain(value),
         }
     }
@@ -317,6 +313,21 @@ fn device(text: &str) -> Result<Value, String> {
     }
 }
 
+/// A device as it was asked for, or as it was given: with its socket or name.
+fn shown_device(value: &Value) -> String {
+    if let Some(socket) = value.pointer("/vhost_user/socket") {
+        return format!("vhost-user {}", plain(socket));
+    }
+    let netns = value.pointer("/tap/netns").map(plain);
+    match (value.pointer("/tap/name").map(plain), netns) {
+        (Some(name), Some(netns)) => format!("tap {name} in {netns}"),
+        (Some(name), None) => format!("tap {name}"),
+        (None, Some(netns)) => format!("tap:{netns}"),
+        (None, None) if value.get("tap").is_some() => "tap".to_owned(),
+        (None, None) => spoken(&plain(value)),
+    }
+}
+
 fn group(text: &str) -> Result<Value, String> {
     let (index, pools) = text.split_once(':').unwrap_or((text, ""));
     let index = index.parse::<u8>();
@@ -404,6 +415,10 @@ mod tests {
             Form::Tagged(TAGS).read("fd00::/8"),
             Ok(json!({"cidr": "fd00::/8"}))
         );
+        let given = json!({"vhost_user": {"socket": "/run/a.sock"}});
+        assert_eq!(Form::Device.show(&given), "vhost-user /run/a.sock");
+        let given = json!({"tap": {"name": "rw7", "netns": "/run/netns/a"}});
+        assert_eq!(Form::Device.show(&given), "tap rw7 in /run/netns/a");
         assert_eq!(Form::Pool.read(""), Ok(json!({})));
         assert_eq!(
             Form::Group.read("1:a,b"),

@@ -254,7 +254,17 @@ impl Kind {
                 return field.shown(spec);
             }
         }
-        at(object, place).map(plain).unwrap_or_default()
+        at(object, place)
+            .map(|value| given(place, value))
+            .unwrap_or_default()
+    }
+}
+
+/// What an object was given, as people read it.
+pub(crate) fn given(place: &str, value: &Value) -> String {
+    match place {
+        "given.device" => Form::Device.show(value),
+        _ => plain(value),
     }
 }
 

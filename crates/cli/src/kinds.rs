@@ -49,6 +49,28 @@ pub(crate) fn of(whose: Whose) -> impl Iterator<Item = &'static Kind> {
     ALL.into_iter().filter(move |kind| kind.whose == whose)
 }
 
+/// The kinds of objects, each once: what can stand in a file.
+pub(crate) fn objects() -> impl Iterator<Item = &'static Kind> {
+    // A quota is a part of its project.
+    ALL.into_iter().filter(|kind| kind.command != QUOTA.command)
+}
+
+/// The kinds that stand under one, or under none.
+pub(crate) fn children(parent: Option<&Kind>) -> impl Iterator<Item = &'static Kind> {
+    let name = parent.map(|parent| parent.name);
+    objects().filter(move |kind| kind.parent.map(|parent| parent.name) == name)
+}
+
+/// The kind that the API calls so.
+pub(crate) fn named(name: &str) -> Option<&'static Kind> {
+    objects().find(|kind| kind.name == name)
+}
+
+/// What the objects of a kind stand under in a file.
+pub(crate) fn heading(kind: &Kind) -> String {
+    kind.plural.replace('-', "_")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -70,6 +92,35 @@ mod tests {
             let before = |parent: &Kind| ALL[..at].iter().any(|kind| kind.name == parent.name);
             assert!(kind.parent.is_none_or(before), "{}", kind.name);
         }
+    }
+
+    #[test]
+    fn headings_are_no_fields() {
+        for kind in objects() {
+            for child in children(Some(kind)) {
+                let field = kind
+                    .fields
+                    .iter()
+                    .find(|field| field.at.split('.').next() == Some(heading(child).as_str()));
+                assert!(field.is_none(), "{} under {}", child.name, kind.name);
+            }
+            assert_eq!(named(kind.name).map(|kind| kind.plural), Some(kind.plural));
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_a_row_for_each_kind() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        for kind in objects() {
+            let of = kind.parent.map_or("–", |parent| parent.name);
+            let row = format!("| `{}` | `{}` | {of} | ", kind.typed(), heading(kind));
+            assert!(text.contains(&row), "docs/cli.md lacks the row {row}");
+        }
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with("| `rackweave "));
+        assert_eq!(rows.count(), objects().count());
     }
 
     /// A word that an option of this form takes.

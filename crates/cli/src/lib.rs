@@ -7,9 +7,12 @@
 //! wrong.
 
 mod act;
+mod apply;
 mod ask;
 mod audit;
 mod commands;
+mod declare;
+mod export;
 mod form;
 mod host;
 mod ip;
@@ -20,6 +23,7 @@ mod render;
 mod secret;
 mod time;
 mod token;
+mod yaml;
 
 pub use commands::{Commands, tree};
 

@@ -7,7 +7,7 @@ use rackweave_daemon::table::Table;
 use serde_json::Value;
 
 use crate::form::plain;
-use crate::kind::{Kind, at};
+use crate::kind::{Kind, at, given};
 
 /// How wide the names of facts are.
 const NAMES: usize = 20;
@@ -46,7 +46,8 @@ pub(crate) fn list(kind: &'static Kind, items: &[Value], bold: bool) -> String {
     table.render(bold)
 }
 
-/// An object: what it was asked to be, by the names of options, and what it was given.
+/// An object: what it was asked to be, by the names of options, and what it was given; of lists of objects, a line for
+/// each.
 pub(crate) fn one(kind: &'static Kind, object: &Value) -> String {
     let mut text = String::new();
     fact(&mut text, "name", plain(&object["name"]));
@@ -55,27 +56,23 @@ pub(crate) fn one(kind: &'static Kind, object: &Value) -> String {
         fact(&mut text, field.flag, field.shown(&object["spec"]));
     }
     for (name, value) in object["given"].as_object().into_iter().flatten() {
-        given(
-            &mut text,
-            &format!("given {}", name.replace('_', " ")),
-            value,
-        );
+        let fact_name = format!("given {}", name.replace('_', " "));
+        match value {
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                for item in items {
+                    fact(&mut text, &fact_name, plain(item));
+                }
+            }
+            value => fact(
+                &mut text,
+                &fact_name,
+                given(&format!("given.{name}"), value),
+            ),
+        }
     }
     fact(&mut text, "id", plain(&object["id"]));
     fact(&mut text, "generation", plain(&object["generation"]));
     text
-}
-
-/// What an object was given; lists of objects take a line for each of them.
-fn given(text: &mut String, name: &str, value: &Value) {
-    match value {
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            for item in items {
-                fact(text, name, plain(item));
-            }
-        }
-        value => fact(text, name, plain(value)),
-    }
 }
 
 /// Where a change is in force.

@@ -139,7 +139,7 @@ pub(crate) static NIC: Kind = Kind {
         Column::new("SUBNET", "spec.subnet"),
         Column::new("MAC", "given.mac"),
         Column::new("ADDRESSES", "given.addresses"),
-        Column::new("DEVICE", "spec.device"),
+        Column::new("DEVICE", "given.device"),
     ],
     example: "rackweave nic create eth0 --project shop --instance web-1 --vpc prod --subnet web --ephemeral",
     check: check::<spec::NicSpec>,

@@ -22,6 +22,12 @@ pub(crate) static VPC: Kind = Kind {
             Form::Net6,
             "Its /48 of unique local addresses; drawn where none is named",
         ),
+        Field::new(
+            "existing-connections",
+            Form::Word(&["keep", "cut"]),
+            "What becomes of connections that a change of its rules forbids [default: keep]",
+        )
+        .at("existing_connections"),
     ],
     columns: &[
         Column::new("IPV4", "spec.ipv4"),
