@@ -21,6 +21,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where the API is served beside the unix socket, in the clear: on the loopback, or behind something that ends TLS.
     pub listen: Vec<SocketAddr>,
+    /// Where users reach it from elsewhere, by TLS.
+    pub api: ApiConfig,
     /// Where nodes reach the API, by TLS with the keys of the fabric.
     pub nodes: NodesConfig,
     /// The members of an etcd cluster; the store is embedded where there is none.
@@ -33,6 +35,20 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Who may connect to the unix socket.
     pub control: ControlConfig,
+}
+
+/// How users reach the API from elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where it is served to them; at port 443 the sled's external address leads here.
+    pub listen: Vec<SocketAddr>,
+    /// The file of the certificate and those above it (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The file of its private key (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
 /// How nodes reach the API.
@@ -73,6 +89,7 @@ impl Default for Config {
             run_dir: RUN_DIR.into(),
             state_dir: "/var/lib/rackweave/controller".into(),
             listen: Vec::new(),
+            api: ApiConfig::default(),
             nodes: NodesConfig::default(),
             etcd: Vec::new(),
             service: ServiceConfig::default(),
@@ -96,6 +113,17 @@ impl Config {
         if self.nodes.keys.is_none() && !self.nodes.listen.is_empty() {
             let (field, problem) = ("nodes.keys", "missing: nodes are believed by their keys");
             return Err(ConfigFileError::Value { field, problem });
+        }
+        if !self.api.listen.is_empty() {
+            let problem = "missing: users from elsewhere are served by TLS";
+            for (field, file) in [
+                ("api.certificate", &self.api.certificate),
+                ("api.key", &self.api.key),
+            ] {
+                if file.is_none() {
+                    return Err(ConfigFileError::Value { field, problem });
+                }
+            }
         }
         if self.service.prefix.is_some() && self.service().is_none() {
             let problem = "no /64 of the service rack for controllers: fd00:…:ff00::/64 to ff0f";
@@ -158,6 +186,11 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         for (text, field) in [
             ("connections = 0", "connections"),
+            ("[api]\nlisten = [\"[::]:443\"]", "api.certificate"),
+            (
+                "[api]\nlisten = [\"[::]:443\"]\ncertificate = \"x\"",
+                "api.key",
+            ),
             ("[nodes]\nlisten = [\"[::]:6094\"]", "nodes.keys"),
             (
                 "[service]\nprefix = \"fd00:1:2:101::/64\"",

@@ -18,6 +18,7 @@
 //! | `peers` | several controllers on one store |
 //! | `problems` | what is refused, as people read it |
 //! | [`run`] | the life of a controller |
+//! | `tls` | TLS for users |
 //! | `world` | all that was asked for, kept in step with the store |
 //!
 //! What is decided and planned stands in `rackweave-control`, which is pure; this crate joins it to the store and to
@@ -44,4 +45,5 @@ mod paths;
 mod peers;
 mod problems;
 pub mod run;
+mod tls;
 mod world;

@@ -24,6 +24,7 @@ use crate::backup::UNFINISHED;
 use crate::config::Config;
 use crate::http::api;
 use crate::peers::{Peers, leave};
+use crate::tls::server_config;
 use crate::world::{World, WorldHandle, forget};
 
 /// How often old answers are looked for.
@@ -59,6 +60,14 @@ async fn live(config: &Config) -> anyhow::Result<()> {
     for place in config.places() {
         let opened = place.open(group).await;
         listeners.push(opened.with_context(|| format!("listen: cannot serve the API on {place}"))?);
+    }
+    if let (Some(certificate), Some(key)) = (&config.api.certificate, &config.api.key) {
+        let shown = server_config(certificate, key)?;
+        for address in &config.api.listen {
+            let listener = Listener::tls(*address, Arc::clone(&shown)).await;
+            let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+            listeners.push(listener);
+        }
     }
     if let Some(keys) = &keys {
         for address in &config.nodes.listen {
