@@ -178,6 +178,7 @@ mod tests {
             connected: true,
             report: Some(report),
             reported_ms: Some(0),
+            controller: None,
         };
         let host = Host {
             name: "sled-1".to_owned(),
