@@ -1,6 +1,6 @@
 //! The commands of users and operators: a client of the API.
 //!
-//! One table drives them ([`kinds`](mod@kinds)): a row says what is particular to a kind of object, and what is done
+//! One table drives them (`kinds`): a row says what is particular to a kind of object, and what is done
 //! with an object (`act`) is the same for all. So a kind has the options that its row names, and its siblings' verbs.
 //!
 //! Exit codes: 0 it worked; 1 it did not, and standard error says what, why and what to do; 2 the command line is
